@@ -1,0 +1,122 @@
+"""What an algorithm is: float32 features and a target in, a fitted model out that can write itself as ONNX."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any, ClassVar, Literal
+
+from artificer.clock import Deadline, SystemClock
+from artificer.graph import Graph
+from artificer.plugins import members
+from artificer.types import Doubles, Floats, Params, Task
+
+ALL_TASKS = frozenset(Task)
+
+
+@dataclass(frozen=True, slots=True)
+class AlgorithmTags:
+    """What a planner may know of an algorithm without running it."""
+
+    family: str
+    """Candidates of one family are correlated: "constant", "linear", "forest", "boosting", ..."""
+    representation: Literal["trees", "linear", "none"]
+    """Which feature matrix it wants: NaN kept and codes for categories, or imputed, scaled and one-hot."""
+    tasks: frozenset[Task] = ALL_TASKS
+    missing_values: bool = False
+    early_stopping: bool = False
+    """Uses validation rows to choose its number of rounds."""
+    portable: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class Dimension:
+    """One axis of a search space; `choices` alone makes it categorical."""
+
+    low: float = 0.0
+    high: float = 1.0
+    log: bool = False
+    integer: bool = False
+    choices: tuple[Any, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class FitContext:
+    """What is common to every fit of a run.
+
+    Attributes
+    ----------
+    n_classes : 1 for regression.
+    deadline : iterative learners stop adding rounds when it passes and keep what they have.
+    """
+
+    task: Task
+    n_classes: int
+    seed: int = 0
+    threads: int = 1
+    deadline: Deadline = field(default_factory=lambda: Deadline(SystemClock()))
+
+
+class Fitted(ABC):
+    """A fitted model. Immutable; safe to share between threads."""
+
+    rounds: int | None = None
+    """Boosting rounds or trees that were kept, for refitting without validation rows."""
+    complete: bool = True
+    """False where the deadline cut the fit short."""
+
+    @abstractmethod
+    def predict(self, X: Floats) -> Doubles:
+        """Class probabilities (n, c), rows summing to 1; for regression the value (n, 1)."""
+
+    @abstractmethod
+    def emit(self, graph: Graph, features: str) -> str:
+        """Write the model into `graph`; `features` names the (n, p) float32 input, the (n, c) output's name returns."""
+
+
+class Algorithm(ABC):
+    """One learner. Constructing it is free; the learner's library is imported in ``fit``.
+
+    Class attributes
+    ----------------
+    defaults : every hyperparameter with its default.
+    space : the axes a tuner may move.
+    portfolio : the configurations tried before any tuning, best first, as changes to the defaults.
+    """
+
+    name: ClassVar[str]
+    tags: ClassVar[AlgorithmTags]
+    defaults: ClassVar[Params] = {}
+    space: ClassVar[Mapping[str, Dimension]] = {}
+    portfolio: ClassVar[tuple[Params, ...]] = ({},)
+
+    def __init__(self, **params: Any) -> None:
+        unknown = sorted(set(params) - set(self.defaults))
+        if unknown:
+            raise TypeError(f"{self.name} has no hyperparameter {unknown[0]!r}; it has {sorted(self.defaults)}")
+        self.params: Params = {**self.defaults, **params}
+
+    @abstractmethod
+    def fit(
+        self,
+        X: Floats,
+        y: Doubles,
+        context: FitContext,
+        validation: tuple[Floats, Doubles] | None = None,
+        weight: Doubles | None = None,
+    ) -> Fitted:
+        """Fit on X (n, p), y (n,): class codes 0..c-1, or the standardised target.
+
+        With `validation`, early-stopping algorithms choose their rounds on it; without, they use ``params`` as they
+        stand (the recipe's rounds go in there).
+        """
+
+    def seconds(self, rows: int, features: int, n_classes: int) -> float:
+        """A prior guess of the seconds of one fit on two cores, before anything was measured."""
+        return 1e-6 * rows * max(features, 1) * n_classes + 0.05
+
+
+def algorithms() -> dict[str, type[Algorithm]]:
+    """Every registered algorithm by name."""
+    return members("artificer.algorithms", Algorithm, "artificer.algorithms")

@@ -1,0 +1,99 @@
+"""The shared vocabulary: aliases and frozen records that cross rooms. Imports nothing of Artificer.
+
+Arrays
+------
+n rows, k numeric columns, m categorical columns, d datetime columns, p features, c classes (1 for regression).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Any, TypeAlias
+
+import numpy as np
+from numpy.typing import NDArray
+
+Floats: TypeAlias = NDArray[np.float32]
+Doubles: TypeAlias = NDArray[np.float64]
+Ints: TypeAlias = NDArray[np.int64]
+Strings: TypeAlias = NDArray[np.object_]
+Json: TypeAlias = dict[str, Any]
+Params: TypeAlias = dict[str, Any]
+
+MISSING_STRING = ""
+"""How a missing category stands in a block; an empty string in the data is the same thing."""
+
+MISSING_TIME = -(2**62)
+"""How a missing time stands in a block (seconds since 1970-01-01 UTC; no calendar reaches it)."""
+
+FLOAT32_MAX = float(np.finfo(np.float32).max)
+"""Larger magnitudes are clipped to this at the door, so that no finite input becomes infinite in the graph."""
+
+
+class Task(StrEnum):
+    BINARY = "binary"
+    MULTICLASS = "multiclass"
+    REGRESSION = "regression"
+
+    @property
+    def is_classification(self) -> bool:
+        return self is not Task.REGRESSION
+
+
+class Role(StrEnum):
+    """What a column is for. The first four feed the model; the others are kept aside, with the reason."""
+
+    NUMERIC = "numeric"
+    CATEGORICAL = "categorical"
+    BOOLEAN = "boolean"
+    DATETIME = "datetime"
+    TEXT = "text"
+    ID = "id"
+    CONSTANT = "constant"
+    TARGET = "target"
+    GROUP = "group"
+    IGNORED = "ignored"
+
+
+class Kind(StrEnum):
+    """The three typed arrays a row becomes. ``NUMBERS`` holds numeric and boolean columns."""
+
+    NUMBERS = "numbers"
+    STRINGS = "strings"
+    TIMES = "times"
+
+
+KIND_OF_ROLE = {
+    Role.NUMERIC: Kind.NUMBERS,
+    Role.BOOLEAN: Kind.NUMBERS,
+    Role.CATEGORICAL: Kind.STRINGS,
+    Role.DATETIME: Kind.TIMES,
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Blocks:
+    """One table as the three arrays every encoder and the deployed graph take, columns in contract order.
+
+    Attributes
+    ----------
+    numbers : float32 (n, k), NaN for missing, never infinite; booleans as 0 and 1.
+    strings : object (n, m) of str, ``MISSING_STRING`` for missing.
+    times : int64 (n, d), seconds since 1970-01-01 UTC, ``MISSING_TIME`` for missing.
+    """
+
+    numbers: Floats
+    strings: Strings
+    times: Ints
+
+    def __len__(self) -> int:
+        return len(self.numbers)
+
+    def take(self, rows: Ints | NDArray[np.bool_] | slice) -> Blocks:
+        return Blocks(self.numbers[rows], self.strings[rows], self.times[rows])
+
+    def of(self, kind: Kind) -> Floats | Strings | Ints:
+        block: Floats | Strings | Ints = getattr(self, kind.value)
+        return block
+
