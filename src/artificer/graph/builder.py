@@ -112,16 +112,23 @@ class Graph:
         return self.ops(kind, *inputs, outputs=1, domain=domain, **attributes)[0]
 
     def ops(self, kind: str, *inputs: str, outputs: int, domain: str = "", **attributes: Any) -> tuple[str, ...]:
-        """Add a node with several outputs and return their names."""
+        """Add a node with several outputs and return their names.
+
+        A node equal to an earlier one is not added again: the operators in use are deterministic, so parts that do
+        not know of each other share what they have in common.
+        """
         from onnx import helper
 
-        names = tuple(self.fresh(kind.lower()) for _ in range(outputs))
         plain = {k: v for k, v in attributes.items() if not isinstance(v, np.ndarray)}
-        node = helper.make_node(kind, list(inputs), list(names), domain=domain, **plain)
-        for key in sorted(attributes.keys() - plain.keys()):
-            _extend(node.attribute.add(), key, attributes[key])
-        self.nodes.append(node)
-        return names
+        node = helper.make_node(kind, list(inputs), [], domain=domain, **plain)
+        for name in sorted(attributes.keys() - plain.keys()):
+            _extend(node.attribute.add(), name, attributes[name])
+        key = (node.SerializeToString(deterministic=True), outputs)
+        if key not in self._emitted:
+            self._emitted[key] = tuple(self.fresh(kind.lower()) for _ in range(outputs))
+            node.output.extend(self._emitted[key])
+            self.nodes.append(node)
+        return self._emitted[key]
 
     def columns(self, block: str, indices: Sequence[int], width: int) -> str:
         """Pick columns of a (n, width) block; the block itself when all are wanted in order."""
