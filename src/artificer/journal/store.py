@@ -1,0 +1,155 @@
+"""The journal's file: a SQLite database in WAL mode, one row for each group of entries.
+
+Format 1
+--------
+``application_id`` 0x41525446 ("ARTF"), ``user_version`` the format number. Table ``groups``: ``seq`` (order of
+commits), ``kind`` (0 predictions, 1 outcomes), ``count``, ``min_at`` and ``max_at`` (seconds, of the entries inside, so
+that a window is found by the index without opening a group), ``crc`` (CRC-32 of the body), ``body`` (a msgpack array
+of entries).
+"""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Final
+from urllib.parse import quote
+
+from artificer.errors import JournalError
+
+FORMAT: Final = 1
+APPLICATION_ID: Final = 0x41525446
+BUSY_SECONDS: Final = 30.0
+
+_SCHEMA = f"""
+begin immediate;
+create table if not exists groups (
+    seq integer primary key,
+    kind integer not null,
+    count integer not null,
+    min_at real not null,
+    max_at real not null,
+    crc integer not null,
+    body blob not null
+);
+create index if not exists groups_by_time on groups (kind, max_at, min_at, count);
+create table if not exists probe (id integer primary key, at real not null);
+pragma application_id = {APPLICATION_ID};
+pragma user_version = {FORMAT};
+commit;
+"""
+
+
+class Turn:
+    """Whose turn it is among processes that write to one journal.
+
+    SQLite's own way of waiting for another writer is to try again after 1, 2, 5, ... 100 ms; a file lock is handed over
+    by the kernel the moment it is free, which keeps several serving processes at the speed of one.
+    """
+
+    def __init__(self, path: Path) -> None:
+        try:
+            path.parent.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise JournalError(
+                f"the journal's folder {path.parent} cannot be made: {error}; check the path."
+            ) from error
+        try:
+            import fcntl
+        except ImportError:  # no such locks here; SQLite's waiting remains
+            self._file = None
+            return
+        self._lock = fcntl.flock
+        self._take, self._leave = fcntl.LOCK_EX, fcntl.LOCK_UN
+        try:
+            self._file = open(path.with_name(path.name + ".lock"), "ab")  # noqa: SIM115 (held for life)
+        except OSError as error:
+            raise JournalError(f"the journal {path} cannot be locked: {error}; check the folder.") from error
+
+    @contextmanager
+    def taken(self) -> Iterator[None]:
+        if self._file is None:
+            yield
+            return
+        self._lock(self._file, self._take)
+        try:
+            yield
+        finally:
+            self._lock(self._file, self._leave)
+
+    def close(self) -> None:
+        if self._file is not None:
+            self._file.close()
+
+
+def open_for_writing(path: Path) -> sqlite3.Connection:
+    """Open the journal at `path`, made where absent, so that a commit returns only once it is on the disk.
+
+    The caller holds the turn, since two processes that make the file at once would trip over each other.
+
+    Raises
+    ------
+    JournalError
+        When the place cannot be written, or holds something else, or a newer format.
+    """
+    try:
+        connection = sqlite3.connect(path, timeout=BUSY_SECONDS, isolation_level=None, check_same_thread=False)
+    except (OSError, sqlite3.Error) as error:
+        raise JournalError(f"the journal {path} cannot be opened for writing: {error}; check the folder.") from error
+    try:
+        if not _is_journal(connection, path):
+            connection.execute("pragma journal_mode = wal")
+            connection.executescript(_SCHEMA)
+        connection.execute("pragma journal_mode = wal")
+        connection.execute("pragma synchronous = full")
+        # A checkpoint syncs two files while writers wait: fewer, larger ones keep the slowest answers fast.
+        connection.execute("pragma wal_autocheckpoint = 4000")
+    except sqlite3.Error as error:
+        connection.close()
+        raise JournalError(f"the journal {path} cannot be written: {error}; check the disk and the file.") from error
+    except JournalError:
+        connection.close()
+        raise
+    return connection
+
+
+def open_for_reading(path: Path) -> sqlite3.Connection:
+    """Open the journal at `path` without the right to change it, while others may write.
+
+    Raises
+    ------
+    JournalError
+        When it is absent, cannot be read, is something else, or of a newer format.
+    """
+    if not path.is_file():
+        raise JournalError(f"there is no journal at {path}; it is made when a model is served.")
+    try:
+        # Not mode=ro: a reader of a WAL database must be able to make its shared-memory file after a crash.
+        connection = sqlite3.connect(
+            f"file:{quote(str(path.resolve()))}?mode=rw", uri=True, timeout=BUSY_SECONDS, isolation_level=None
+        )
+        connection.execute("pragma query_only = on")
+        found = _is_journal(connection, path)
+    except sqlite3.Error as error:
+        raise JournalError(f"the journal {path} cannot be read: {error}; restore it from a copy.") from error
+    if not found:
+        connection.close()
+        raise JournalError(f"the file {path} is empty, not a journal; give the journal's path.")
+    return connection
+
+
+def _is_journal(connection: sqlite3.Connection, path: Path) -> bool:
+    """Whether the file holds a journal; an empty file does not, and anything else is refused."""
+    application = connection.execute("pragma application_id").fetchone()[0]
+    if application == APPLICATION_ID:
+        version = connection.execute("pragma user_version").fetchone()[0]
+        if version > FORMAT:
+            raise JournalError(
+                f"the journal {path} has format {version} and this version knows {FORMAT}; upgrade Artificer."
+            )
+        return True
+    if application or connection.execute("select count(*) from sqlite_master").fetchone()[0]:
+        raise JournalError(f"the file {path} is a database but not a journal; give another path.")
+    return False
