@@ -1,0 +1,421 @@
+"""The contract of a model: which columns a row has, what each may hold, and the reader that holds rows to it.
+
+Serving imports this file: NumPy and the standard library only.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import asdict, dataclass
+from typing import Any, Literal, TypeAlias, TypeVar
+
+import numpy as np
+
+from artificer.errors import ContractError, Violation
+from artificer.tables.formats import EARLIEST, LATEST, WHITESPACE, number_format, time_format
+from artificer.types import FLOAT32_MAX, KIND_OF_ROLE, MISSING_STRING, MISSING_TIME, Blocks, Json, Kind, Role, Task
+
+LabelKind: TypeAlias = Literal["string", "int", "float", "bool"]
+
+CONTRACT_FORMAT = 1
+MAX_TEXT = 10_000
+MAX_VIOLATIONS = 100
+NOT_MISSING = "may not be missing"
+NOT_A_NUMBER = "must be a number"
+NOT_FINITE = "must be finite"
+NOT_A_BOOLEAN = "must be true or false"
+NOT_A_CATEGORY = "must be a text, a number or a boolean"
+TOO_LONG = f"must be at most {MAX_TEXT:,} characters long"
+NOT_UNICODE = "must be valid Unicode text"
+NOT_A_TIME = "must be an ISO 8601 time or seconds since 1970"
+NOT_AN_OBJECT = "must be an object of column names and values"
+
+_MEMO_LIMIT = 4096
+
+T = TypeVar("T")
+
+
+def canonical_text(value: Any) -> str:
+    """Give the text under which a category is known, the same in training and serving; missing is ``""``.
+
+    Examples
+    --------
+    >>> [canonical_text(v) for v in (3, 3.0, "3", " 3 ", True, 2.5, None, float("nan"))]
+    ['3', '3', '3', '3', 'true', '2.5', '', '']
+    """
+    if isinstance(value, str):
+        return value.strip(WHITESPACE)
+    if value is None:
+        return MISSING_STRING
+    if isinstance(value, (bool, np.bool_)):
+        return "true" if value else "false"
+    if isinstance(value, (int, np.integer)):
+        return str(int(value))
+    if isinstance(value, (float, np.floating)):
+        number = float(value)
+        if math.isnan(number):
+            return MISSING_STRING
+        return str(int(number)) if number.is_integer() and abs(number) < 1e16 else repr(number)
+    return str(value).strip(WHITESPACE)
+
+
+@dataclass(frozen=True, slots=True)
+class ColumnSpec:
+    """One column: what it is for, why, and what its cells may be.
+
+    Attributes
+    ----------
+    dtype : the source's type, as text, for people.
+    nullable : whether training saw missing cells; if not, serving refuses them.
+    format : how text is read as a number (an example, ``"1.234,5"``), a time (a strptime pattern) or a boolean
+        (``"yes/no"``: the true text, the false text); None where the values are native.
+    categories : known ones at training, most frequent first, capped; others are allowed.
+    low, high : range of the numbers (or of the epoch seconds) at training; not enforced.
+    missing : texts that stand for a missing cell in this column, besides the empty one.
+    """
+
+    name: str
+    role: Role
+    reason: str
+    dtype: str
+    nullable: bool = True
+    format: str | None = None
+    categories: tuple[str, ...] = ()
+    low: float | None = None
+    high: float | None = None
+    missing: tuple[str, ...] = ()
+
+    @property
+    def kind(self) -> Kind | None:
+        """Which block the column lies in; None for columns that do not feed the model."""
+        return KIND_OF_ROLE.get(self.role)
+
+
+@dataclass(frozen=True, slots=True)
+class Contract:
+    """What rows look like and what is predicted from them. The columns' order is their order in the blocks.
+
+    Attributes
+    ----------
+    classes : canonical texts of the labels, sorted as in the scores; empty for regression.
+    positive : the class a binary score speaks of.
+    label_kind : the label's own JSON type, in which predictions are given back.
+    time : the column that orders the rows in time, where one was named; its values always move on.
+    """
+
+    columns: tuple[ColumnSpec, ...]
+    target: str
+    task: Task
+    classes: tuple[str, ...] = ()
+    positive: str | None = None
+    label_kind: LabelKind = "string"
+    time: str | None = None
+
+    def of(self, kind: Kind) -> tuple[ColumnSpec, ...]:
+        """Columns of a block, in block order."""
+        return tuple(column for column in self.columns if column.kind is kind)
+
+    def names(self, kind: Kind) -> tuple[str, ...]:
+        return tuple(column.name for column in self.of(kind))
+
+    def column(self, name: str) -> ColumnSpec:
+        return next(column for column in self.columns if column.name == name)
+
+    def label(self, text: str) -> str | int | float | bool:
+        """Turn a class text into the label's own type.
+
+        Examples
+        --------
+        >>> Contract((), "y", Task.BINARY, ("0", "1"), "1", "int").label("1")
+        1
+        """
+        if self.label_kind == "int":
+            return int(text)
+        if self.label_kind == "float":
+            return float(text)
+        if self.label_kind == "bool":
+            return text == "true"
+        return text
+
+    def to_json(self) -> Json:
+        """JSON-ready form; ``from_json`` gives an equal contract back."""
+        return {"format": CONTRACT_FORMAT, **asdict(self), "columns": [asdict(column) for column in self.columns]}
+
+    @classmethod
+    def from_json(cls, data: Json) -> Contract:
+        """Read what ``to_json`` wrote.
+
+        Raises
+        ------
+        ContractError
+            The document is not a contract, or of a newer format.
+        """
+        try:
+            data = dict(data)
+            number = data.pop("format", None)
+            if number != CONTRACT_FORMAT:
+                raise ContractError(
+                    f"the contract has format {number!r}, this version reads {CONTRACT_FORMAT}; upgrade Artificer"
+                )
+            columns = tuple(_column_from_json(column) for column in data.pop("columns"))
+            contract = cls(
+                columns=columns,
+                task=Task(data.pop("task")),
+                classes=tuple(str(name) for name in data.pop("classes")),
+                **data,
+            )
+        except (KeyError, TypeError, ValueError, AttributeError) as error:
+            raise ContractError(f"the document is not a contract ({error}); take it from an intact bundle") from error
+        contract._check()
+        return contract
+
+    def _check(self) -> None:
+        names = [column.name for column in self.columns]
+        if not isinstance(self.target, str) or len(set(names)) != len(names):
+            raise ContractError("the contract names a column twice or has no target; take it from an intact bundle")
+        if self.label_kind not in ("string", "int", "float", "bool"):
+            raise ContractError(
+                f"the contract's label kind {self.label_kind!r} is unknown; take it from an intact bundle"
+            )
+        if self.task.is_classification and len(self.classes) < 2:
+            raise ContractError("the contract of a classifier needs two classes; take it from an intact bundle")
+
+
+def _column_from_json(data: Json) -> ColumnSpec:
+    column = ColumnSpec(
+        **{
+            **data,
+            "role": Role(data["role"]),
+            "categories": tuple(map(str, data.get("categories", ()))),
+            "missing": tuple(map(str, data.get("missing", ()))),
+        }
+    )
+    if not isinstance(column.name, str):
+        raise TypeError("a column has no name")
+    if column.role is Role.NUMERIC:
+        number_format(column.format)  # a format that cannot be read must fail here and not at the first row
+    elif column.role is Role.DATETIME:
+        time_format(column.format)
+    return column
+
+
+class _RuleError(Exception):
+    """A cell breaks a rule; the rule is the argument."""
+
+
+def read_number(value: Any, column: ColumnSpec) -> float:
+    """Read one cell of a numeric column into a finite float, NaN for missing. Raises the rule it breaks."""
+    if value is None:
+        return _missing(column, math.nan)
+    if isinstance(value, str):
+        text = value.strip(WHITESPACE)
+        if text in column.missing:
+            return _missing(column, math.nan)
+        if column.format is None:
+            raise _RuleError(NOT_A_NUMBER)
+        parsed = number_format(column.format).parse(text)
+        if parsed is None:
+            raise _RuleError(f'{NOT_A_NUMBER}, or a text like "{column.format}"')
+        value = parsed
+    if isinstance(value, bool) or not isinstance(value, (int, float)):
+        raise _RuleError(NOT_A_NUMBER)
+    if isinstance(value, float) and not math.isfinite(value):
+        raise _RuleError(NOT_FINITE)
+    return float(max(-FLOAT32_MAX, min(FLOAT32_MAX, value)))
+
+
+def read_boolean(value: Any, column: ColumnSpec) -> float:
+    """Read one cell of a boolean column into 0 or 1, NaN for missing. Raises the rule it breaks."""
+    if value is None:
+        return _missing(column, math.nan)
+    if isinstance(value, (bool, int, float)) and value in (0, 1):
+        return float(value)
+    if isinstance(value, str):
+        text = value.strip(WHITESPACE)
+        if text in column.missing:
+            return _missing(column, math.nan)
+        if column.format is not None:
+            yes, _, no = column.format.partition("/")
+            if text.lower() in (yes, no):
+                return float(text.lower() == yes)
+    raise _RuleError(NOT_A_BOOLEAN)
+
+
+def read_category(value: Any, column: ColumnSpec) -> str:
+    """Read one cell of a categorical column into its text, ``""`` for missing. Raises the rule it breaks."""
+    if value is None:
+        return _missing(column, MISSING_STRING)
+    if isinstance(value, float) and not math.isfinite(value):
+        raise _RuleError(NOT_FINITE)
+    if not isinstance(value, (str, bool, int, float)):
+        raise _RuleError(NOT_A_CATEGORY)
+    if (
+        isinstance(value, int) and value.bit_length() > 4 * MAX_TEXT // 2
+    ):  # str() of such an integer is refused by Python
+        raise _RuleError(TOO_LONG)
+    text = canonical_text(value)
+    if len(text) > MAX_TEXT:
+        raise _RuleError(TOO_LONG)
+    if not text or text in column.missing:
+        return _missing(column, MISSING_STRING)
+    if not text.isascii():
+        try:
+            text.encode()
+        except UnicodeEncodeError:  # a lone surrogate, which the graph could not take
+            raise _RuleError(NOT_UNICODE) from None
+    return text
+
+
+def read_time(value: Any, column: ColumnSpec) -> int:
+    """Read one cell of a datetime column into epoch seconds. Raises the rule it breaks."""
+    if value is None:
+        return _missing(column, MISSING_TIME)
+    if isinstance(value, str):
+        text = value.strip(WHITESPACE)
+        if text in column.missing:
+            return _missing(column, MISSING_TIME)
+        seconds = time_format(column.format).parse(text)
+        if seconds is None and column.format is not None:
+            seconds = time_format(None).parse(text)
+        if seconds is None:
+            raise _RuleError(NOT_A_TIME if column.format is None else f'{NOT_A_TIME}, or like "{column.format}"')
+        return seconds
+    if isinstance(value, bool) or not isinstance(value, (int, float)):
+        raise _RuleError(NOT_A_TIME)
+    if not EARLIEST <= value <= LATEST:
+        raise _RuleError("must lie between the years 1 and 9999")
+    return math.floor(value)
+
+
+def _missing(column: ColumnSpec, stand_in: T) -> T:
+    if column.nullable:
+        return stand_in
+    raise _RuleError(NOT_MISSING)
+
+
+_READERS: dict[Role, Callable[[Any, ColumnSpec], Any]] = {
+    Role.NUMERIC: read_number,
+    Role.BOOLEAN: read_boolean,
+    Role.CATEGORICAL: read_category,
+    Role.DATETIME: read_time,
+}
+
+
+class RowReader:
+    """Reads JSON rows into blocks and names everything that breaks the contract. Safe to share between threads.
+
+    Examples
+    --------
+    >>> age = ColumnSpec("age", Role.NUMERIC, "whole numbers", "Int64", nullable=False)
+    >>> city = ColumnSpec("city", Role.CATEGORICAL, "few texts", "String")
+    >>> reader = RowReader(Contract((age, city), "y", Task.REGRESSION))
+    >>> blocks, warnings = reader.read([{"age": 41, "city": " Rome", "shoe": 9}])
+    >>> blocks.numbers.tolist(), blocks.strings.tolist(), warnings
+    ([[41.0]], [['Rome']], ('column "shoe" is not part of the model and was ignored',))
+    >>> reader.read([{"age": "old"}])
+    Traceback (most recent call last):
+    artificer.errors.ContractError: row 0, column "age": "old" must be a number
+    """
+
+    def __init__(self, contract: Contract) -> None:
+        self.contract = contract
+        self._numbers = [(c.name, c) for c in contract.of(Kind.NUMBERS)]
+        self._plain = [c.role is Role.NUMERIC for c in contract.of(Kind.NUMBERS)]
+        self._strings: list[tuple[str, ColumnSpec, dict[Any, str]]] = [
+            (c.name, c, {}) for c in contract.of(Kind.STRINGS)
+        ]
+        self._times: list[tuple[str, ColumnSpec, dict[Any, int]]] = [(c.name, c, {}) for c in contract.of(Kind.TIMES)]
+        self._known = frozenset(c.name for c in contract.columns) | {contract.target}
+
+    def read(self, rows: Sequence[Mapping[str, Any] | Any]) -> tuple[Blocks, tuple[str, ...]]:
+        """Read `rows` in their order.
+
+        Returns
+        -------
+        Blocks of len(rows) rows, and warnings about columns that were ignored.
+
+        Raises
+        ------
+        ContractError
+            Some cells break the contract; ``violations`` names each (the first hundred).
+        """
+        numbers: list[float] = []
+        strings: list[str] = []
+        times: list[int] = []
+        violations: list[Violation] = []
+        extra: set[str] = set()
+        known, number_columns, plain = self._known, self._numbers, self._plain
+        for index, row in enumerate(rows):
+            if not isinstance(row, Mapping):  # JSON promises nothing
+                violations.append(Violation(index, "", _shown(row), NOT_AN_OBJECT))
+                if len(violations) >= MAX_VIOLATIONS:
+                    break
+                continue
+            get = row.get
+            if not (row.keys() <= known):
+                extra.update(map(str, row.keys() - known))
+            for (name, column), numeric in zip(number_columns, plain, strict=True):
+                value: Any = get(name)
+                cell = type(value)
+                if numeric and (cell is float or cell is int) and -FLOAT32_MAX <= value <= FLOAT32_MAX:
+                    numbers.append(value)
+                else:
+                    numbers.append(self._cell(value, column, index, violations, math.nan))
+            for name, column, texts in self._strings:
+                value = get(name)
+                text = texts.get(value) if type(value) is str else None
+                if text is None:
+                    text = self._cell(value, column, index, violations, MISSING_STRING)
+                    if type(value) is str and not violations and len(value) <= 200 and len(texts) < _MEMO_LIMIT:
+                        texts[value] = text
+                strings.append(text)
+            for name, column, moments in self._times:
+                value = get(name)
+                moment = moments.get(value) if type(value) is str else None
+                if moment is None:
+                    moment = self._cell(value, column, index, violations, MISSING_TIME)
+                    if type(value) is str and not violations and len(value) <= 200 and len(moments) < _MEMO_LIMIT:
+                        moments[value] = moment
+                times.append(moment)
+            if len(violations) >= MAX_VIOLATIONS:
+                break
+        if violations:
+            raise ContractError(_sentence(violations[:MAX_VIOLATIONS]), violations[:MAX_VIOLATIONS])
+        n = len(rows)
+        blocks = Blocks(
+            np.array(numbers, dtype=np.float32).reshape(n, len(number_columns)),
+            np.array(strings, dtype=object).reshape(n, len(self._strings)),
+            np.array(times, dtype=np.int64).reshape(n, len(self._times)),
+        )
+        return blocks, tuple(f'column "{name}" is not part of the model and was ignored' for name in sorted(extra))
+
+    @staticmethod
+    def _cell(value: Any, column: ColumnSpec, row: int, violations: list[Violation], stand_in: Any) -> Any:
+        try:
+            return _READERS[column.role](value, column)
+        except _RuleError as broken:
+            violations.append(Violation(row, column.name, _shown(value), broken.args[0]))
+            return stand_in
+
+
+def _shown(value: Any) -> Any:
+    """Keep a violating value as received, cut where it is enormous, so that an answer stays small."""
+    if isinstance(value, (bool, int, float)) or value is None:
+        if isinstance(value, int) and value.bit_length() > 1024:
+            return "an integer of more than 300 digits"
+        return value if not isinstance(value, float) or math.isfinite(value) else repr(value)
+    text = value if isinstance(value, str) else repr(value)[:200]
+    text = text if len(text) <= 100 else text[:100] + "…"
+    return text.encode(errors="replace").decode()
+
+
+def _sentence(violations: Sequence[Violation]) -> str:
+    first = violations[0]
+    where = f'row {first.row}, column "{first.column}"' if first.column else f"row {first.row}"
+    shown = f'"{first.value}"' if isinstance(first.value, str) else str(first.value)
+    value = "it" if first.value is None else shown
+    more = ""
+    if len(violations) > 1:
+        more = f" (and {'at least ' if len(violations) == MAX_VIOLATIONS else ''}{len(violations) - 1} more)"
+    return f"{where}: {value} {first.rule}{more}"
