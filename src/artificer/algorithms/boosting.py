@@ -1,0 +1,85 @@
+"""What the boosting algorithms share: when to stop, and how raw scores become predictions."""
+
+from __future__ import annotations
+
+import math
+from abc import abstractmethod
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from artificer.algorithms.base import AlgorithmTags, Dimension, Fitted
+from artificer.algorithms.links import emit_link, link
+from artificer.algorithms.trees import Trees
+from artificer.clock import Deadline
+from artificer.graph import Graph
+from artificer.types import Doubles, Floats, Params, Task
+
+TAGS = AlgorithmTags(family="boosting", representation="trees", missing_values=True, early_stopping=True)
+
+ROUNDS: Params = {"rounds": 300, "max_rounds": 2000, "patience": 50}
+"""``rounds`` without validation rows; with them at most ``max_rounds``, until ``patience`` rounds brought no gain."""
+
+LEARNING_RATE = Dimension(0.01, 0.3, log=True)
+
+
+@dataclass
+class Stopper:
+    """Decides after each round whether there is another one.
+
+    Examples
+    --------
+    >>> from artificer.clock import ManualClock
+    >>> stopper = Stopper(limit=100, patience=2, deadline=Deadline(ManualClock()))
+    >>> [stopper.goes_on(loss) for loss in (0.9, 0.5, 0.6, 0.7)]
+    [True, True, True, False]
+    >>> stopper.best
+    2
+    """
+
+    limit: int
+    patience: int
+    deadline: Deadline
+    rounds: int = 0
+    best: int = 0
+    """Rounds to keep."""
+    complete: bool = True
+    _least: float = field(default=math.inf, repr=False)
+
+    def goes_on(self, loss: float | None) -> bool:
+        """Take note of one more round; `loss` on the validation rows, ``None`` without any."""
+        self.rounds += 1
+        if loss is None:
+            self.best = self.rounds
+        elif loss < self._least or self.best == 0:
+            self._least, self.best = loss, self.rounds
+        if self.rounds >= self.limit or (loss is not None and self.rounds - self.best >= self.patience):
+            return False
+        self.complete = self.deadline.remaining > 0
+        return self.complete
+
+    @classmethod
+    def of(cls, params: Params, validated: bool, deadline: Deadline) -> Stopper:
+        limit = params["max_rounds"] if validated else params["rounds"]
+        return cls(max(int(limit), 1), int(params["patience"]), deadline)
+
+
+class FittedTrees(Fitted):
+    """A sum of trees behind a link."""
+
+    task: Task
+    n_classes: int
+
+    @abstractmethod
+    def raw(self, X: Floats) -> Doubles:
+        """Scores (n, t) by the learner's own library."""
+
+    @abstractmethod
+    def trees(self) -> Trees:
+        """The same as plain arrays."""
+
+    def predict(self, X: Floats) -> Doubles:
+        return link(self.raw(X), self.task) if len(X) else np.empty((0, self.n_classes))
+
+    def emit(self, graph: Graph, features: str) -> str:
+        return emit_link(graph, self.trees().emit(graph, features), self.task)
