@@ -99,7 +99,7 @@ class Trees:
 def constant_rows(graph: Graph, features: str, row: Doubles) -> str:
     """Write a block that repeats `row` once for each row of `features`."""
     count = graph.op("Shape", features, start=0, end=1)
-    shape = graph.op("Concat", count, graph.constant(np.int64([len(row)])), axis=0)
+    shape = graph.op("Concat", count, graph.constant(np.array([len(row)], np.int64)), axis=0)
     return graph.op("Expand", graph.constant(row.astype(np.float32)[None, :]), shape)
 
 
