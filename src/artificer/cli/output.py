@@ -6,10 +6,12 @@ import json
 import sys
 import traceback
 from collections.abc import Callable
-from typing import Any, NoReturn, TypeVar
+from typing import TYPE_CHECKING, Any, NoReturn, TypeVar
 
 from artificer.errors import ArtificerError, UsageError
-from artificer.types import Json
+
+if TYPE_CHECKING:
+    from artificer.types import Json
 
 T = TypeVar("T")
 

@@ -1,0 +1,3 @@
+from artificer.cli import main
+
+main()

@@ -1,0 +1,161 @@
+"""Documents as a person reads them in a terminal. One function a document; nothing is computed here."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+from rich.console import Console
+from rich.markup import escape
+from rich.table import Table
+
+from artificer.types import Json
+
+GATE_STYLE = {"PASS": "green", "FAIL": "bold red", "UNDECIDABLE": "yellow"}
+
+
+def init(document: Json) -> None:
+    console = _console()
+    console.print(f"[bold]{escape(document['path'])}[/] written: {document['task']} of {escape(document['target'])}.")
+    _table(
+        console,
+        ("column", "role", "why"),
+        ([column["name"], column["role"], column["reason"]] for column in document["columns"]),
+    )
+    for note in document["notes"]:
+        console.print(f"note: {escape(note)}")
+    console.print(f"Next: artificer train --project {escape(document['project'])}")
+
+
+def train(document: Json) -> None:
+    console = _console()
+    low, high = document["interval"]
+    rows = document["rows"]
+    console.print(
+        f"[bold]{document['metric']} {_number(document['score'])}[/] [{_number(low)}, {_number(high)}] on "
+        f"{rows['test']:,} test rows; the constant baseline has {_number(document['baseline_score'])}."
+    )
+    console.print(
+        f"Rows: {rows['read']:,} read, {rows['rejected']:,} rejected, {rows['target_missing']:,} without a target, "
+        f"{rows['train']:,} trained on."
+    )
+    shown = [row for row in document["leaderboard"] if row["score"] is not None or row["weight"]][:12]
+    _table(
+        console,
+        ("candidate", "score", "success", "weight", "fit s", "state"),
+        (
+            [
+                row["name"],
+                _number(row["score"]),
+                f"{row['success_probability']:.0%}",
+                f"{row['weight']:.2f}" if row["weight"] else "",
+                f"{row['fit_seconds']:.1f}",
+                row["status"],
+            ]
+            for row in shown
+        ),
+        right=(1, 2, 3, 4),
+    )
+    _gate(console, document)
+    promoted = "is champion" if document["promoted"] else "was not promoted"
+    reason = f": {document['promotion']['reason']}" if document.get("promotion") else ""
+    console.print(f"Version {document['version']} {promoted}{escape(reason)}.")
+    for note in document["notes"]:
+        console.print(f"note: {escape(note)}")
+    if document.get("report"):
+        console.print(f"Report: {escape(document['report'])}")
+    console.print(f"{document['seconds']:.1f} s")
+
+
+def predict(document: Json) -> None:
+    console = _console()
+    console.print(
+        f"{document['rows']:,} rows scored by version {document['version']} into {escape(document['output'])} "
+        f"({document['seconds']:.1f} s)."
+    )
+    for note in document["notes"]:
+        console.print(f"note: {escape(note)}")
+
+
+def monitor(document: Json) -> None:
+    console = _console()
+    for sentence in document["summary"]:
+        console.print(escape(sentence))
+    for alarm in document["alarms"]:
+        console.print(f"[bold red]alarm[/] {escape(alarm['sentence'])}")
+
+
+def models(document: Json) -> None:
+    console = _console()
+    if not document["models"]:
+        console.print("No version yet; run: artificer train")
+        return
+    _table(
+        console,
+        ("version", "alias", "metric", "score", "gate", "created", "cause"),
+        (
+            [
+                str(model["version"]),
+                ", ".join(model["aliases"]),
+                model["metric"] or "",
+                _number(model["score"]),
+                model["gate"] or "",
+                model["created"],
+                model["cause"] or "",
+            ]
+            for model in document["models"]
+        ),
+        right=(0, 3),
+    )
+
+
+def promoted(document: Json) -> None:
+    before = f" (before: version {document['previous']})" if document["previous"] else ""
+    _console().print(f"Version {document['version']} is champion{before}.")
+
+
+def history(document: Json) -> None:
+    console = _console()
+    _table(
+        console,
+        ("when", "what", "by", "version", "summary"),
+        ([r["when"], r["kind"], r["actor"], str(r["version"] or ""), r["summary"]] for r in document["records"]),
+    )
+
+
+def exported(document: Json) -> None:
+    _console().print(f"Version {document['version']} written to {escape(document['output'])}.")
+
+
+def ran(document: Json) -> None:
+    _console().print(f"Stopped after {document['cycles']} looks; {document['retrained']} retrainings.")
+
+
+def demo(document: Json) -> None:
+    console = _console()
+    for line in document["story"]:
+        console.print(escape(line))
+
+
+def _gate(console: Console, document: Json) -> None:
+    style = GATE_STYLE.get(document["gate"], "")
+    console.print(f"Gate: [{style}]{document['gate']}[/]" if style else f"Gate: {document['gate']}")
+    for verdict in document["requirements"]:
+        console.print(f"  {verdict['verdict']}: {escape(verdict['sentence'])}")
+
+
+def _table(console: Console, heads: Sequence[str], rows: Iterable[Sequence[str]], right: Sequence[int] = ()) -> None:
+    table = Table(box=None, pad_edge=False, header_style="dim")
+    for index, head in enumerate(heads):
+        table.add_column(head, justify="right" if index in right else "left", overflow="fold")
+    for row in rows:
+        table.add_row(*map(escape, row))
+    console.print(table)
+
+
+def _console() -> Console:
+    return Console(highlight=False, soft_wrap=False)
+
+
+def _number(value: Any) -> str:
+    return "" if value is None else f"{value:.4g}" if abs(value) < 1e5 else f"{value:,.0f}"
