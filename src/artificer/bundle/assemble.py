@@ -9,8 +9,9 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from artificer.bundle.audit import audit_graph
 from artificer.bundle.calibration import Calibration
-from artificer.errors import TrainingError
+from artificer.errors import BundleDamagedError, TrainingError
 from artificer.graph import Fragment, Graph
 from artificer.types import Kind
 
@@ -121,4 +122,8 @@ def _finish(graph: Graph, contract: Contract) -> bytes:
     except (onnx.checker.ValidationError, onnx.shape_inference.InferenceError) as error:
         raise TrainingError(f"the assembled graph is not valid ONNX ({error}); please report this") from error
     data: bytes = model.SerializeToString()
+    try:
+        audit_graph(data)
+    except BundleDamagedError as error:
+        raise TrainingError(f"the assembled graph would be refused by serving: {error}") from error
     return data

@@ -1,0 +1,1 @@
+"""Forms in which a bundle leaves for other programs; one exporter a file."""
