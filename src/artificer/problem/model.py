@@ -1,0 +1,343 @@
+"""What is wanted, as ``artificer.toml`` says it: one frozen record, each key declared once with what it means.
+
+The descriptions below are what ``artificer init`` writes above each line and what error messages and the manual quote.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Annotated, Any, TypeAlias
+
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, InstanceOf, model_validator
+from pydantic.fields import FieldInfo
+from pydantic_core import PydanticCustomError
+
+from artificer.errors import nearest
+from artificer.metrics.base import metrics
+from artificer.problem.amounts import Budget, Duration
+from artificer.problem.places import StoreURL
+from artificer.problem.requirements import Requirement
+from artificer.types import Json, Task
+
+
+def _text(value: str) -> str:
+    if not value.strip():
+        raise ValueError("a text that is not empty")
+    if any("\ud800" <= character <= "\udfff" for character in value):
+        raise ValueError("a text that UTF-8 can write")
+    return value
+
+
+def _names(values: tuple[str, ...]) -> tuple[str, ...]:
+    for value in values:
+        if values.count(value) > 1:
+            raise ValueError(f'a list in which "{value}" stands once')
+    return values
+
+
+def _lasting(value: Duration) -> Duration:
+    if value.seconds < 1:
+        raise ValueError("a duration of at least one second")
+    return value
+
+
+def _metric(name: str) -> str:
+    if name not in metrics():
+        hint = nearest(name, metrics()) or "; the metrics are " + ", ".join(metrics())
+        raise ValueError(f'the name of a metric, which "{name}" is not{hint}')
+    return name
+
+
+def _label(value: Any) -> Any:
+    """A class label in its canonical text, so that ``positive = 1`` and ``positive = true`` may be written."""
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    return str(value) if isinstance(value, int) else value
+
+
+def _parsed(kind: Any) -> BeforeValidator:
+    """Accept the parsed thing itself, or text that its ``parse`` (or constructor) reads."""
+
+    def convert(value: Any) -> Any:
+        if not isinstance(value, str):
+            return value
+        return kind.parse(value) if hasattr(kind, "parse") else kind(_text(value))
+
+    return BeforeValidator(convert)
+
+
+Text: TypeAlias = Annotated[str, Field(strict=True), AfterValidator(_text)]
+Names: TypeAlias = Annotated[tuple[Text, ...], AfterValidator(_names)]
+Label: TypeAlias = Annotated[Text, BeforeValidator(_label)]
+MetricName: TypeAlias = Annotated[Text, AfterValidator(_metric)]
+Whole: TypeAlias = Annotated[int, Field(strict=True)]
+Number: TypeAlias = Annotated[float, Field(strict=True, allow_inf_nan=False)]
+DurationField: TypeAlias = Annotated[InstanceOf[Duration], _parsed(Duration)]
+LastingField: TypeAlias = Annotated[DurationField, AfterValidator(_lasting)]
+BudgetField: TypeAlias = Annotated[InstanceOf[Budget], _parsed(Budget)]
+URLField: TypeAlias = Annotated[InstanceOf[StoreURL], _parsed(StoreURL)]
+RequirementField: TypeAlias = Annotated[InstanceOf[Requirement], _parsed(Requirement)]
+
+
+def _key(default: Any, meaning: str, expects: str, example: Any = None, **limits: Any) -> Any:
+    """Declare a key: its default (``...`` where it must be given), meaning, form, and an example for an unset one."""
+    return Field(default, description=meaning, json_schema_extra={"expects": expects, "example": example}, **limits)
+
+
+class Section(BaseModel):
+    """A table of ``artificer.toml``."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", hide_input_in_errors=True, validate_default=False)
+
+
+class Data(Section):
+    """The table to learn from, and what its columns are for."""
+
+    source: Text | None = _key(
+        None,
+        "The table: a CSV, Parquet, JSON-lines or Arrow file; a relative path starts at this file's folder.",
+        'a path, like "sales.csv"',
+        "sales.csv",
+    )
+    target: Text = _key(..., "The column to predict.", "the name of a column", "returned")
+    positive: Label | None = _key(
+        None,
+        "Of two classes, the one that counts as positive; unset, the rarer one.",
+        'a class label, like "yes" or 1',
+        "yes",
+    )
+    task: Task | None = _key(
+        None,
+        "binary, multiclass or regression; unset, it is inferred from the target.",
+        '"binary", "multiclass" or "regression"',
+        "binary",
+    )
+    time: Text | None = _key(
+        None,
+        "The column that says when a row happened; with it the newest rows are the test set.",
+        "the name of a column",
+        "ordered_at",
+    )
+    id: Names = _key((), "Columns that only identify a row; never used to predict.", 'a list of names, like ["a", "b"]')
+    group: Text | None = _key(
+        None,
+        "The column whose equal values belong together (a customer, a patient); a group is never split.",
+        "the name of a column",
+        "customer",
+    )
+    drop: Names = _key((), "Columns to leave out.", 'a list of names, like ["a", "b"]')
+    max_reject_share: Number = _key(
+        0.05, "The share of lines that may be unreadable before the run stops.", "a number from 0 to 1", ge=0, le=1
+    )
+
+
+class Training(Section):
+    """How a model is looked for."""
+
+    metric: MetricName | None = _key(
+        None,
+        "What is optimised; unset, roc_auc (binary), log_loss (multiclass) or rmse (regression).",
+        'the name of a metric, like "roc_auc"',
+        "roc_auc",
+    )
+    budget: BudgetField = _key(
+        Budget(seconds=60.0),
+        'What a run may spend: time ("60s", "1h30m"), or work ("40 fits"), which repeats exactly on any machine.',
+        'a budget like "60s", "5m", "1h30m" or "40 fits"',
+    )
+    seed: Whole = _key(
+        0, "Every random choice follows from it.", "a whole number from 0 to 4294967295", ge=0, le=2**32 - 1
+    )
+    test_share: Number = _key(
+        0.2, "The share of rows put aside to test the finished model.", "a number above 0 and below 1", gt=0, lt=1
+    )
+
+
+class Stores(Section):
+    """Where things are kept. In a URL, ${NAME} is an environment variable, so that no secret is written here."""
+
+    home: Text = _key(
+        ".artificer", "The folder of bundles, journal and runs; a relative path starts at this file's folder.", "a path"
+    )
+    registry: URLField | None = _key(
+        None,
+        "The MLflow tracking URI; unset, SQLite and a folder in the home.",
+        "a URL",
+        "https://mlflow.example.org",
+    )
+    journal: Text | None = _key(
+        None, "The file of the prediction journal; unset, it stands in the home.", "a path", "/var/lib/journal.sqlite"
+    )
+    loop: URLField | None = _key(
+        None,
+        "The database of the loop's workflows; unset, SQLite in the home.",
+        "a PostgreSQL or SQLite URL",
+        "postgresql://artificer:${ARTIFICER_DB_PASSWORD}@db/artificer",
+    )
+
+
+class Serving(Section):
+    """The HTTP service."""
+
+    host: Text = _key("127.0.0.1", "The address it listens on; 0.0.0.0 is every one.", "a host name or address")
+    port: Whole = _key(8400, "The port; 0 takes any free one.", "a whole number from 0 to 65535", ge=0, le=65535)
+    max_body_mb: Number = _key(
+        50, "The largest request in megabytes (10^6 bytes).", "a number above 0, at most 10000", gt=0, le=10_000
+    )
+
+
+class Monitoring(Section):
+    """What is watched in production."""
+
+    window: LastingField = _key(
+        Duration(7 * 86_400.0), "How far back predictions are looked at.", 'a duration like "7d"'
+    )
+    min_rows: Whole = _key(
+        200, "Fewer predictions than this in the window decide nothing.", "a whole number from 1", ge=1
+    )
+    alpha: Number = _key(
+        0.01,
+        "The chance of a false drift alarm in one look, over all columns together.",
+        "a number above 0 and below 0.5",
+        gt=0,
+        lt=0.5,
+    )
+    delay: DurationField = _key(
+        Duration(0.0), "How long after its prediction an outcome usually arrives.", 'a duration like "1d"'
+    )
+
+
+class Loop(Section):
+    """When the loop acts by itself."""
+
+    interval: LastingField = _key(Duration(60.0), "How often it looks.", 'a duration like "60s"')
+    min_new_labels: Whole = _key(
+        500,
+        "Outcomes that must have arrived since the last training before it trains again.",
+        "a whole number from 1",
+        ge=1,
+    )
+    cooldown: DurationField = _key(Duration(3600.0), "The least time between two trainings.", 'a duration like "1h"')
+    max_retrains_per_day: Whole = _key(
+        4, "No more trainings than this in 24 hours; 0 never retrains.", "a whole number from 0", ge=0
+    )
+    rollback_after: Whole = _key(
+        200,
+        "Outcomes after which a new champion that does worse than the one before is rolled back.",
+        "a whole number from 1",
+        ge=1,
+    )
+
+
+class Problem(Section):
+    """Everything a project wants, in the order of its file.
+
+    Examples
+    --------
+    >>> problem = Problem.model_validate({"data": {"target": "returned"}, "requirements": ["roc_auc >= 0.8"]})
+    >>> problem.training.budget.seconds, problem.requirements[0].bound
+    (60.0, 0.8)
+    """
+
+    requirements: tuple[RequirementField, ...] = _key(
+        (),
+        "What a model must reach before it is promoted, each a line like "
+        '"roc_auc >= 0.80", "latency_p99_ms <= 5" or "model_mb <= 50".',
+        'a list of requirements, like ["roc_auc >= 0.80"]',
+    )
+    data: Data
+    training: Training = Training()
+    stores: Stores = Stores()
+    serving: Serving = Serving()
+    monitoring: Monitoring = Monitoring()
+    loop: Loop = Loop()
+
+    @model_validator(mode="after")
+    def _agree(self) -> Problem:
+        data = self.data
+        uses: dict[str, str] = {}
+        for key, names in (
+            ("target", (data.target,)),
+            ("time", (data.time,)),
+            ("group", (data.group,)),
+            ("id", data.id),
+            ("drop", data.drop),
+        ):
+            for name in names:
+                if name is not None and uses.setdefault(name, key) != key:
+                    _conflict(f"data.{key}", f'column "{name}" is both data.{uses[name]} and data.{key}; keep one')
+        if data.task is not None:
+            self._suits(data.task)
+        return self
+
+    def _suits(self, task: Task) -> None:
+        if self.data.positive is not None and task is not Task.BINARY:
+            _conflict("data.positive", f"data.positive is for binary tasks, and data.task is {task}; remove one")
+        if self.training.metric is not None and task not in metrics()[self.training.metric].tasks:
+            suited = ", ".join(metrics(task))
+            _conflict("training.metric", f"{self.training.metric} does not measure a {task} task; use one of {suited}")
+        for requirement in self.requirements:
+            if requirement.metric is not None and task not in requirement.metric.tasks:
+                suited = ", ".join(metrics(task))
+                _conflict("requirements", f"{requirement.name} does not measure a {task} task; use one of {suited}")
+
+    def to_json(self) -> Json:
+        """Every value as JSON, for lineage and reports; passwords in URLs are hidden."""
+        return {
+            "requirements": [str(requirement) for requirement in self.requirements],
+            **{
+                name: {
+                    key: plain(value, hide=True)
+                    for key in type(section).model_fields
+                    if (value := getattr(section, key)) is not None
+                }
+                for name, section in self.sections()
+            },
+        }
+
+    def sections(self) -> Iterator[tuple[str, Section]]:
+        """The tables by name, in the order of the file."""
+        for name in type(self).model_fields:
+            value = getattr(self, name)
+            if isinstance(value, Section):
+                yield name, value
+
+
+def plain(value: Any, *, hide: bool = False) -> Any:
+    """A value as TOML and JSON write it; `hide` blanks passwords that were written out."""
+    if isinstance(value, StoreURL):
+        return str(value) if hide else value.template
+    if isinstance(value, tuple):
+        return [plain(item, hide=hide) for item in value]
+    if isinstance(value, Task | Budget | Duration | Requirement):
+        return str(value)
+    return value
+
+
+def section_keys() -> dict[str, dict[str, FieldInfo]]:
+    """Every table with its keys as declared above; the top level stands under the empty name.
+
+    Examples
+    --------
+    >>> list(section_keys()["training"])
+    ['metric', 'budget', 'seed', 'test_share']
+    """
+    tables: dict[str, dict[str, FieldInfo]] = {"": {}}
+    for name, info in Problem.model_fields.items():
+        kind = info.annotation
+        if isinstance(kind, type) and issubclass(kind, Section):
+            tables[name] = dict(kind.model_fields)
+        else:
+            tables[""][name] = info
+    return tables
+
+
+def declared(info: FieldInfo, what: str) -> Any:
+    """What a key's declaration says of itself: ``expects`` or ``example``."""
+    extra = info.json_schema_extra
+    return extra.get(what) if isinstance(extra, dict) else None
+
+
+def _conflict(key: str, message: str) -> None:
+    # Braces in a column's name must not be taken for the template's own.
+    raise PydanticCustomError("conflict", "{message}", {"message": message, "key": key})

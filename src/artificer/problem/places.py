@@ -1,0 +1,86 @@
+"""Where stores live: a URL whose secrets come from the environment and never reach a log."""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from artificer.errors import ConfigurationError
+
+_REFERENCE = re.compile(r"\$\{([A-Za-z_][A-Za-z0-9_]*)\}")
+_PASSWORD = re.compile(r"(?<=://)([^/@\s:]*):([^@\s]*)@")
+_QUERY_SECRET = re.compile(r"(?i)([?&;](?:password|passwd|pwd|token|secret|key|apikey|api_key)=)[^&;\s]*")
+
+
+@dataclass(frozen=True, slots=True, repr=False)
+class StoreURL:
+    """A URL that may name environment variables as ``${NAME}``; they are read when the store is opened.
+
+    Printing it shows the references, and hides a password that was written out.
+
+    Examples
+    --------
+    >>> url = StoreURL("postgresql://shop:${SHOP_PASSWORD}@db/shop")
+    >>> url.resolve({"SHOP_PASSWORD": "s3cret"})
+    'postgresql://shop:s3cret@db/shop'
+    >>> print(StoreURL("postgresql://shop:s3cret@db/shop"))
+    postgresql://shop:***@db/shop
+    """
+
+    template: str
+
+    def __post_init__(self) -> None:
+        if "${" in _REFERENCE.sub("", self.template):
+            raise ValueError('a URL in which "${" opens the name of an environment variable, like "${DB_PASSWORD}"')
+
+    @property
+    def variables(self) -> tuple[str, ...]:
+        """The environment variables it names, each once."""
+        return tuple(dict.fromkeys(_REFERENCE.findall(self.template)))
+
+    def resolve(self, environment: Mapping[str, str] | None = None) -> str:
+        """The URL with its secrets in place. Pass it to the store, and to nothing that prints.
+
+        Raises
+        ------
+        ConfigurationError
+            A variable is not set.
+        """
+        environment = os.environ if environment is None else environment
+        for name in self.variables:
+            if name not in environment:
+                raise ConfigurationError(f"{self} names the environment variable {name}, which is not set; set it")
+        return _REFERENCE.sub(lambda found: environment[found[1]], self.template)
+
+    def hide(self, text: str, environment: Mapping[str, str] | None = None) -> str:
+        """Blank this URL's secrets out of a text that a driver wrote, such as an error message."""
+        environment = os.environ if environment is None else environment
+        secrets = {environment.get(name, "") for name in self.variables}
+        secrets.update(found[2] for found in _PASSWORD.finditer(self.template) if not _REFERENCE.search(found[2]))
+        for secret in sorted(secrets - {""}, key=len, reverse=True):
+            text = text.replace(secret, "***")
+        return text
+
+    def __str__(self) -> str:
+        return mask(self.template)
+
+    def __repr__(self) -> str:
+        return f"StoreURL({str(self)!r})"
+
+
+def mask(url: str) -> str:
+    """Hide what looks like a secret in a URL; references to the environment stay.
+
+    Examples
+    --------
+    >>> mask("https://me:pw@host/x?token=abc&a=1")
+    'https://me:***@host/x?token=***&a=1'
+    """
+
+    def keep(secret: str) -> str:
+        return secret if _REFERENCE.fullmatch(secret) else "***"
+
+    url = _PASSWORD.sub(lambda found: f"{found[1]}:{keep(found[2])}@", url)
+    return _QUERY_SECRET.sub(lambda found: found[1] + keep(found[0][len(found[1]) :]), url)

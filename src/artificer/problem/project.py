@@ -1,0 +1,149 @@
+"""A project on disk: its folder, its problem, and the place of everything it keeps."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+from artificer.clock import Clock
+from artificer.errors import ArtificerError, ConfigurationError
+from artificer.problem.load import PROJECT_FILE, load_problem
+from artificer.problem.lock import FileLock
+from artificer.problem.model import Problem
+
+
+@dataclass(frozen=True)
+class Project:
+    """A folder with an ``artificer.toml``, and the paths that follow from it. Opening one writes nothing.
+
+    Attributes
+    ----------
+    dir : the folder, absolute.
+    """
+
+    dir: Path
+    problem: Problem
+
+    @property
+    def name(self) -> str:
+        return self.dir.name or "project"
+
+    @property
+    def file(self) -> Path:
+        return self.dir / PROJECT_FILE
+
+    @property
+    def home(self) -> Path:
+        """The folder of everything that is kept."""
+        return self.path(self.problem.stores.home)
+
+    @property
+    def bundles(self) -> Path:
+        return self.home / "bundles"
+
+    @property
+    def runs(self) -> Path:
+        """The folder of run records and reports, one folder a run."""
+        return self.home / "runs"
+
+    @property
+    def champion_file(self) -> Path:
+        """The pointer to the champion, all that serving reads of the registry."""
+        return self.home / "champion.json"
+
+    @property
+    def journal(self) -> Path:
+        place = self.problem.stores.journal
+        return self.path(place) if place else self.home / "journal.sqlite"
+
+    @property
+    def holdout_ledger(self) -> Path:
+        """Who read the test set, when and why."""
+        return self.home / "holdout.jsonl"
+
+    @property
+    def lock_file(self) -> Path:
+        return self.home / "lock"
+
+    @property
+    def source(self) -> str:
+        """The table to learn from: a path made absolute, or a URL as it stands.
+
+        Raises
+        ------
+        ConfigurationError
+            The project names none.
+        """
+        place = self.problem.data.source
+        if place is None:
+            raise ConfigurationError(f'{self.file}: [data] lacks source; add source = "...", the path of the table')
+        return place if "://" in place else str(self.path(place))
+
+    def store_url(self, store: Literal["registry", "loop"]) -> str | None:
+        """The URL of a store with its secrets read from the environment now; None where the home is used.
+
+        Raises
+        ------
+        ConfigurationError
+            It names an environment variable that is not set.
+        """
+        url = self.problem.stores.registry if store == "registry" else self.problem.stores.loop
+        return url.resolve() if url else None
+
+    def path(self, place: str) -> Path:
+        """A path of the project file: relative ones start at the project's folder."""
+        try:
+            return self.dir / Path(place).expanduser()
+        except RuntimeError:
+            raise ConfigurationError(f"{self.file}: {place} names a home folder that does not exist") from None
+
+    def prepare(self) -> None:
+        """Make the folders that work writes to, and keep them out of version control.
+
+        Raises
+        ------
+        ArtificerError
+            They cannot be made.
+        """
+        try:
+            for folder in (self.home, self.bundles, self.runs):
+                folder.mkdir(parents=True, exist_ok=True)
+            ignore = self.home / ".gitignore"
+            if not ignore.exists():
+                ignore.write_text("*\n", encoding="utf-8")
+        except OSError as error:
+            raise ArtificerError(
+                f"{self.home} cannot be made ({error.strerror or error}); make {self.dir} writable or set stores.home"
+            ) from None
+
+    def lock(self, purpose: str = "working", clock: Clock | None = None) -> FileLock:
+        """Hold the project against other processes that change it: ``with project.lock("training"): ...``.
+
+        Parameters
+        ----------
+        purpose : what the holder does, as the refused one reads it: "process 41 has been training in shop since ...".
+
+        Raises
+        ------
+        BusyError
+            On entering, where another process holds it.
+        """
+        return FileLock(self.lock_file, purpose, str(self.dir), clock)
+
+
+def open_project(dir: Path | str = ".") -> Project:
+    """Open the project of a folder (or of the ``artificer.toml`` in it).
+
+    Raises
+    ------
+    MissingError
+        There is no such folder, or no ``artificer.toml`` in it.
+    ConfigurationError
+        The file does not hold together; the sentence names the line.
+    """
+    folder = Path(dir).expanduser()
+    if folder.name == PROJECT_FILE and not folder.is_dir():
+        folder = folder.parent
+    problem = load_problem(folder)
+    return Project(folder.resolve(), problem)
