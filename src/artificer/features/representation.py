@@ -1,0 +1,201 @@
+"""A whole table as one feature matrix: the encoders that were chosen, fitted together and written as one graph."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+
+from artificer.errors import TrainingError, nearest
+from artificer.features.base import Encoder, encoders
+from artificer.features.planning import plan
+from artificer.features.spec import EncoderStep, RepresentationSpec
+from artificer.features.vocabulary import Codes, Vocabulary, VocabularyEncoder
+from artificer.features.zeros import emit_zeros
+from artificer.graph import Fragment, Graph
+from artificer.types import Blocks, Doubles, Floats, Ints, Kind, Strings, Task
+
+__all__ = ["EncoderStep", "Representation", "RepresentationSpec", "plan", "target_columns"]
+
+DTYPES = {Kind.NUMBERS: "float32", Kind.STRINGS: "string", Kind.TIMES: "int64"}
+
+
+class Representation:
+    """Encoders fitted side by side.
+
+    Encoders of categories that want the same number of levels share one vocabulary: every text is looked up once.
+    Encoders that end with no features on the training rows are dropped; when none is left there is one feature that
+    is always 0, so that every algorithm and every graph has something to stand on.
+
+    Parameters
+    ----------
+    spec : which encoders, see :func:`plan`.
+
+    Examples
+    --------
+    >>> blocks = Blocks(np.float32([[1], [2]]), np.array([["a"], ["b"]], dtype=object), np.zeros((2, 0), np.int64))
+    >>> steps = (
+    ...     EncoderStep("numeric_passthrough", {}, Kind.NUMBERS, (0,)),
+    ...     EncoderStep("categorical_ordinal", {}, Kind.STRINGS, (0,)),
+    ... )
+    >>> names = {Kind.NUMBERS: ["size"], Kind.STRINGS: ["letter"], Kind.TIMES: []}
+    >>> representation = Representation(RepresentationSpec("trees", steps))
+    >>> representation.fit_transform(blocks, None, names, seed=0).tolist()
+    [[1.0, 3.0], [2.0, 2.0]]
+    >>> representation.fragment().inputs
+    ('numbers', 'strings')
+    """
+
+    feature_names_: tuple[str, ...]
+    encoders_: tuple[tuple[EncoderStep, Encoder], ...]
+    widths_: Mapping[Kind, int]
+    shared_: Mapping[int, tuple[tuple[int, ...], Vocabulary]]
+
+    def __init__(self, spec: RepresentationSpec) -> None:
+        self.spec = spec
+
+    def fit_transform(
+        self, blocks: Blocks, Y: Doubles | None, names: Mapping[Kind, Sequence[str]], seed: int = 0
+    ) -> Floats:
+        """Fit on n rows and return their features (n, p), those of supervised encoders out of fold.
+
+        Parameters
+        ----------
+        Y : the target in columns (n, t), see :func:`target_columns`; None when no step is supervised.
+        names : column names of each block.
+
+        Raises
+        ------
+        TrainingError
+            No block has a column, or a step names an encoder or a column that does not exist.
+        """
+        self.widths_ = {kind: blocks.of(kind).shape[1] for kind in Kind}
+        if not any(self.widths_.values()):
+            raise TrainingError("The table has no usable input column, so there is nothing to learn from; add columns.")
+        made = [(step, self._make(step)) for step in self.spec.steps]
+        codes = self._learn_vocabularies(blocks, made)
+        kept: list[tuple[EncoderStep, Encoder]] = []
+        parts: list[Floats] = []
+        for step, encoder in made:
+            step_names = [names[step.kind][j] for j in step.columns]
+            if isinstance(encoder, VocabularyEncoder):
+                places, vocabulary = self._shared_part(step, encoder)
+                part = encoder.fit_transform_codes(
+                    vocabulary, codes[encoder.max_levels][:, places], Y, step_names, seed
+                )
+            else:
+                part = encoder.fit_transform(_pick(blocks, step), Y, step_names, seed)
+            if encoder.feature_names_:
+                kept.append((step, encoder))
+                parts.append(part)
+        self.encoders_ = tuple(kept)
+        self.feature_names_ = tuple(name for _, encoder in kept for name in encoder.feature_names_) or ("nothing",)
+        return _join(parts, len(blocks))
+
+    def transform(self, blocks: Blocks) -> Floats:
+        """Features (n, p) of rows that fitting did not see."""
+        codes = {
+            max_levels: vocabulary.codes(_columns(blocks.strings, columns))
+            for max_levels, (columns, vocabulary) in self.shared_.items()
+        }
+        parts = []
+        for step, encoder in self.encoders_:
+            if isinstance(encoder, VocabularyEncoder):
+                places, _ = self._shared_part(step, encoder)
+                parts.append(encoder.transform_codes(codes[encoder.max_levels][:, places]))
+            else:
+                parts.append(encoder.transform(_pick(blocks, step)))
+        return _join(parts, len(blocks))
+
+    def fragment(self) -> Fragment:
+        """The same as ONNX: the blocks in use as inputs, ``features`` (n, p) as the output."""
+        graph = Graph()
+        used = {step.kind for step, _ in self.encoders_}
+        if not used:
+            used = {next(kind for kind in Kind if self.widths_[kind])}
+        inputs = {kind: graph.input(kind.value, DTYPES[kind], self.widths_[kind]) for kind in Kind if kind in used}
+        codes = {}
+        for max_levels, (columns, vocabulary) in self.shared_.items():
+            if any(isinstance(e, VocabularyEncoder) and e.max_levels == max_levels for _, e in self.encoders_):
+                picked = graph.columns(inputs[Kind.STRINGS], columns, self.widths_[Kind.STRINGS])
+                codes[max_levels] = vocabulary.emit(graph, picked)
+        parts = []
+        for step, encoder in self.encoders_:
+            if isinstance(encoder, VocabularyEncoder):
+                places, _ = self._shared_part(step, encoder)
+                width = len(self.shared_[encoder.max_levels][0])
+                parts.append(encoder.emit_codes(graph, graph.columns(codes[encoder.max_levels], places, width)))
+            else:
+                parts.append(
+                    encoder.emit(graph, graph.columns(inputs[step.kind], step.columns, self.widths_[step.kind]))
+                )
+        features = graph.concat(parts) if parts else emit_zeros(graph, next(iter(inputs.values())), 1)
+        graph.output("features", features, "float32", len(self.feature_names_))
+        return graph.fragment()
+
+    @property
+    def portable(self) -> bool:
+        """Whether every encoder in use has an ONNX form."""
+        return all(encoder.tags.portable for _, encoder in self.encoders_)
+
+    def _make(self, step: EncoderStep) -> Encoder:
+        known = encoders()
+        if step.encoder not in known:
+            raise TrainingError(f'There is no encoder called "{step.encoder}"{nearest(step.encoder, known)}.')
+        if step.columns and max(step.columns) >= self.widths_[step.kind]:
+            raise TrainingError(
+                f'Encoder "{step.encoder}" wants column {max(step.columns)} of a {step.kind.value} block that has '
+                f"{self.widths_[step.kind]}; plan the representation anew on this table."
+            )
+        return known[step.encoder](**step.params)
+
+    def _learn_vocabularies(self, blocks: Blocks, made: Sequence[tuple[EncoderStep, Encoder]]) -> dict[int, Codes]:
+        wanted: dict[int, set[int]] = {}
+        for step, encoder in made:
+            if isinstance(encoder, VocabularyEncoder):
+                wanted.setdefault(encoder.max_levels, set()).update(step.columns)
+        shared, codes = {}, {}
+        for max_levels, chosen in wanted.items():
+            columns = tuple(sorted(chosen))
+            vocabulary, codes[max_levels] = Vocabulary.learn(_columns(blocks.strings, columns), max_levels)
+            shared[max_levels] = (columns, vocabulary)
+        self.shared_ = shared
+        return codes
+
+    def _shared_part(self, step: EncoderStep, encoder: VocabularyEncoder) -> tuple[list[int], Vocabulary]:
+        columns, vocabulary = self.shared_[encoder.max_levels]
+        place_of = {column: place for place, column in enumerate(columns)}
+        places = [place_of[column] for column in step.columns]
+        return places, vocabulary.take(places)
+
+
+def target_columns(y: Ints | Doubles, task: Task, n_classes: int) -> Doubles:
+    """The target as supervised encoders take it: (n, t).
+
+    Binary: one column, 1 for class code 1. Multiclass: a 0/1 column per class. Regression: the value.
+
+    Examples
+    --------
+    >>> target_columns(np.array([0, 2]), Task.MULTICLASS, 3).tolist()
+    [[1.0, 0.0, 0.0], [0.0, 0.0, 1.0]]
+    >>> target_columns(np.array([0, 1]), Task.BINARY, 2).tolist()
+    [[0.0], [1.0]]
+    """
+    if task is Task.MULTICLASS:
+        return np.asarray(y[:, None] == np.arange(n_classes), dtype=np.float64)
+    return np.asarray(y, dtype=np.float64)[:, None]
+
+
+def _columns(block: Strings, columns: Sequence[int]) -> Strings:
+    return block if list(columns) == list(range(block.shape[1])) else block[:, list(columns)]
+
+
+def _pick(blocks: Blocks, step: EncoderStep) -> Floats | Strings | Ints:
+    block = blocks.of(step.kind)
+    return block if step.columns == tuple(range(block.shape[1])) else block[:, list(step.columns)]
+
+
+def _join(parts: Sequence[Floats], n: int) -> Floats:
+    if not parts:
+        return np.zeros((n, 1), dtype=np.float32)
+    return parts[0] if len(parts) == 1 else np.concatenate(parts, axis=1)

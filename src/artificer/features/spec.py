@@ -1,0 +1,53 @@
+"""Which encoders make a representation, as a record that travels in a recipe."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from artificer.types import Json, Kind, Params
+
+
+@dataclass(frozen=True, slots=True)
+class EncoderStep:
+    """One encoder over some columns of one block.
+
+    Attributes
+    ----------
+    encoder : its registered name.
+    params : its constructor arguments.
+    columns : places in the block of `kind`, from 0.
+    """
+
+    encoder: str
+    params: Params
+    kind: Kind
+    columns: tuple[int, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class RepresentationSpec:
+    """Which encoders make the features, in order. Without steps there is a single feature that is always 0.
+
+    Examples
+    --------
+    >>> spec = RepresentationSpec("trees", (EncoderStep("numeric_passthrough", {}, Kind.NUMBERS, (0, 2)),))
+    >>> RepresentationSpec.from_json(spec.to_json()) == spec
+    True
+    """
+
+    name: str
+    steps: tuple[EncoderStep, ...]
+
+    def to_json(self) -> Json:
+        steps = [
+            {"encoder": s.encoder, "params": dict(s.params), "kind": s.kind.value, "columns": list(s.columns)}
+            for s in self.steps
+        ]
+        return {"name": self.name, "steps": steps}
+
+    @classmethod
+    def from_json(cls, record: Json) -> RepresentationSpec:
+        steps = (
+            EncoderStep(s["encoder"], dict(s["params"]), Kind(s["kind"]), tuple(s["columns"])) for s in record["steps"]
+        )
+        return cls(record["name"], tuple(steps))
