@@ -1,0 +1,123 @@
+"""Which candidates the model consists of, and how much of each: greedy selection on out-of-fold scores.
+
+References
+----------
+.. [1] Caruana, R., Niculescu-Mizil, A., Crew, G., Ksikes, A. (2004). Ensemble selection from libraries of models. ICML.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from artificer.search.objective import Objective
+from artificer.types import Doubles
+
+MAX_STEPS = 20
+MAX_ROWS = 20_000
+"""Selection looks at this many rows at most: more of them change weights by less than a step."""
+
+
+@dataclass(frozen=True)
+class Ensemble:
+    """Weights (K,) that sum to 1, and the loss they reach out of fold on the rows selection looked at."""
+
+    weights: Doubles
+    loss: float
+
+
+@dataclass(frozen=True)
+class Library:
+    """Out-of-fold scores of the candidates that ran the same folds.
+
+    Attributes
+    ----------
+    y : one array (n_f,) a fold.
+    scores : one array (K, n_f, c) a fold.
+    """
+
+    objective: Objective
+    y: tuple[Doubles, ...]
+    scores: tuple[Doubles, ...]
+
+    def loss(self, weights: Doubles) -> float:
+        return self.objective.mean(self.y, [np.tensordot(weights, scores, axes=1) for scores in self.scores])
+
+    def thinned(self, seed: int) -> Library:
+        """The same with rows sampled down to :data:`MAX_ROWS` over all folds."""
+        total = sum(len(y) for y in self.y)
+        if total <= MAX_ROWS:
+            return self
+        rng = np.random.default_rng(seed)
+        kept = [np.sort(rng.choice(len(y), max(1, len(y) * MAX_ROWS // total), replace=False)) for y in self.y]
+        return Library(
+            self.objective,
+            tuple(y[rows] for y, rows in zip(self.y, kept, strict=True)),
+            tuple(scores[:, rows] for scores, rows in zip(self.scores, kept, strict=True)),
+        )
+
+
+def select(library: Library, worth: float, max_members: int, seed: int = 0) -> Ensemble:
+    """Choose members and weights.
+
+    Starts with the best single candidate, so the result is never worse than it out of fold. Candidates are then added
+    with replacement while the loss falls. A member has to be `worth` its place: it is taken out again when the others
+    do as well without it.
+
+    Parameters
+    ----------
+    worth : least gain in loss that pays for one more member.
+
+    Examples
+    --------
+    >>> rng = np.random.default_rng(0)
+    >>> y = rng.normal(size=200)
+    >>> noisy = [y + rng.normal(size=200) for _ in range(3)] + [rng.normal(size=200)]
+    >>> from artificer.types import Task
+    >>> library = Library(Objective(None, Task.REGRESSION), (y,), (np.array(noisy)[:, :, None],))
+    >>> select(library, worth=0.01, max_members=4).weights.round(2).tolist()
+    [0.33, 0.33, 0.33, 0.0]
+    """
+    library = library.thinned(seed)
+    count = library.scores[0].shape[0]
+    singles = np.array([library.loss(one) for one in np.eye(count)])
+    best = grow(library, np.arange(count), singles)
+    while (members := np.flatnonzero(best.weights)).size > 1:
+        # Without each member in turn: the one that is missed least goes, if it is missed by less than it costs.
+        without = [grow(library, members[members != gone], singles) for gone in members]
+        cheapest = min(without, key=lambda ensemble: ensemble.loss)
+        if members.size <= max_members and cheapest.loss - best.loss >= worth:
+            break
+        best = cheapest
+    return best
+
+
+def grow(library: Library, pool: np.ndarray, singles: Doubles) -> Ensemble:
+    """Greedy forward selection with replacement from `pool`, from its best single candidate on."""
+    count = len(singles)
+    first = int(pool[np.argmin(singles[pool])])
+    counts = np.zeros(count)
+    counts[first] = 1.0
+    loss = float(singles[first])
+    sums = [scores[first].copy() for scores in library.scores]
+    for step in range(2, MAX_STEPS + 1):
+        tried = [
+            library.objective.mean(
+                library.y, [(s + scores[i]) / step for s, scores in zip(sums, library.scores, strict=True)]
+            )
+            for i in pool
+        ]
+        if min(tried) >= loss:
+            break
+        chosen = int(pool[int(np.argmin(tried))])
+        loss = float(min(tried))
+        counts[chosen] += 1.0
+        sums = [s + scores[chosen] for s, scores in zip(sums, library.scores, strict=True)]
+    return Ensemble(counts / counts.sum(), loss)
+
+
+def average(scores: Sequence[Doubles], weights: Sequence[float]) -> Doubles:
+    """Weighted mean of the members' (n, c) scores."""
+    return np.asarray(np.tensordot(np.asarray(weights), np.asarray(scores), axes=1), dtype=np.float64)

@@ -1,0 +1,233 @@
+"""From a race that is over to a model: choose members, fit them on all rows, calibrate."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import numpy as np
+
+from artificer.bundle.calibration import Calibration
+from artificer.clock import derive_seed
+from artificer.errors import TrainingError
+from artificer.search.calibrate import calibrate
+from artificer.search.ensemble import Library, average, select
+from artificer.search.executor import InlineSession, Session, wait_any
+from artificer.search.leaderboard import leaderboard
+from artificer.search.records import Member, SearchResult
+from artificer.search.run import MAX_MEMBERS, Run
+from artificer.search.tasks import FitOutcome, FitTask, with_rounds
+from artificer.types import Doubles, Ints, Json, Task
+
+POOL = 12
+RECIPE_FORMAT = 1
+
+
+@dataclass(frozen=True)
+class Pool:
+    """Candidates that share folds, best first, and those folds."""
+
+    indices: tuple[int, ...]
+    folds: tuple[int, ...]
+
+
+def pool_of(run: Run) -> Pool:
+    """The leader and all that ran at least the leader's folds; the baseline is always among them."""
+    standings = run.race.standings
+    folds = tuple(sorted(standings[run.race.leader()].outcomes))
+    shared = [i for i, s in enumerate(standings) if not s.failed and set(folds) <= set(s.outcomes)]
+    best = sorted(shared, key=lambda i: run.race.belief.mean[i])[:POOL]
+    return Pool(tuple(best if 0 in best else [*best, 0]), folds)
+
+
+def library_of(run: Run, pool: Pool) -> Library:
+    outcomes = [run.race.standings[i].outcomes for i in pool.indices]
+    return Library(
+        run.objective,
+        tuple(run.data.y[run.data.folds[f][1]] for f in pool.folds),
+        tuple(np.array([each[f].scores for each in outcomes]) for f in pool.folds),
+    )
+
+
+def choose(run: Run, pool: Pool) -> dict[int, float]:
+    """Weights of the members, by candidate."""
+    if not pool.folds:
+        return {0: 1.0}
+    rows = float(np.mean([len(run.data.folds[f][1]) for f in pool.folds]))
+    noise = 0.15 * (0.02 + 0.5 / math.sqrt(rows)) / math.sqrt(len(pool.folds))
+    most = MAX_MEMBERS
+    if run.request.budget.fits is not None:
+        most = max(1, min(most, run.request.budget.fits - run.fits))
+    seed = derive_seed(run.request.seed, "ensemble")
+    chosen = select(library_of(run, pool), (0.002 + noise) * run.race.belief.unit, most, seed)
+    return {i: float(w) for i, w in zip(pool.indices, chosen.weights, strict=True) if w > 0}
+
+
+def finish(run: Run, fixed: Mapping[int, float] | None = None) -> SearchResult:
+    """Make the model. `fixed` are weights of a recipe, which then are not chosen anew."""
+    pool = pool_of(run)
+    wanted = dict(fixed) if fixed else choose(run, pool)
+    members = fit_members(run, wanted)
+    for i in sorted(pool.indices, key=lambda i: run.race.belief.mean[i]):
+        if members or i == 0:
+            break
+        if i not in wanted:
+            members = fit_members(run, {i: 1.0})
+    if not members:
+        members = {0: baseline_member(run)}
+        if any(i != 0 for i in wanted):
+            run.notes.append("no learner could be fitted on all rows in time, so the model is the constant baseline")
+    total = sum(wanted.get(i, 1.0) for i in members)
+    weights = {i: wanted.get(i, 1.0) / total for i in members}
+    if set(weights) == {0} and len(run.race.standings) > 1:
+        run.notes.append("no candidate beat the constant baseline, so the model predicts the same for every row")
+    rows, scores, score = out_of_fold(run, weights)
+    final = calibration_of(run, rows, scores)
+    names = {run.race.standings[i].candidate.name: w for i, w in weights.items()}
+    result = SearchResult(
+        leaderboard=leaderboard(run.race, run.objective, metric_name(run), names, score),
+        members=tuple(member_of(run, i, members[i], weights[i]) for i in sorted(members, key=lambda i: -weights[i])),
+        calibration=final,
+        recipe=recipe_of(run, weights, members, final),
+        oof_scores=final.apply(scores),
+        oof_rows=rows,
+        seconds=run.clock.monotonic() - run.started,
+        fits=run.fits,
+        notes=tuple(run.notes),
+    )
+    run.tell("finished", f"{len(members)} members: {', '.join(names)}")
+    return result
+
+
+def fit_members(run: Run, wanted: Mapping[int, float]) -> dict[int, FitOutcome]:
+    """Fit members on all rows, the heaviest first; those that do not fit into the time or size left are left out."""
+    found: dict[int, FitOutcome] = {}
+    for i in sorted(wanted, key=lambda i: (-wanted[i], i)):
+        name = run.race.standings[i].candidate.name
+        if i == 0:
+            found[0] = baseline_member(run)
+            continue
+        if run.whole_cost(i) > run.left:
+            run.notes.append(f"{name} was left out of the model: no time was left to fit it on all rows")
+            continue
+        outcome = fit_whole(run, i)
+        if not outcome.ok or outcome.model is None:
+            run.notes.append(f"{name} was left out of the model: fitting it on all rows failed ({outcome.reason})")
+        elif run.request.model_mb is not None and size_mb([*found.values(), outcome]) > run.request.model_mb:
+            run.notes.append(
+                f"{name} was left out of the model: with it the model would be above {run.request.model_mb:g} MB"
+            )
+        else:
+            found[i] = outcome
+            run.tell("refit", f"{name} fitted on all rows in {outcome.seconds:.1f} s")
+    return found
+
+
+def fit_whole(run: Run, i: int, session: Session | None = None) -> FitOutcome:
+    """One fit on all rows, with the rounds that its folds found best."""
+    from artificer.algorithms.base import algorithms
+
+    session = session or run.session
+    task = run.task(i, None)
+    params = with_rounds(task.params, algorithms()[task.algorithm].defaults, rounds_of(run, i))
+    task = FitTask(**{**{f: getattr(task, f) for f in task.__dataclass_fields__}, "params": params})
+    handle = session.submit(task)
+    if i:
+        run.fits += 1
+    try:
+        if not wait_any([handle], None if run.total == math.inf else max(run.left, 0.02)):
+            session.stop(handle)
+            return FitOutcome(task, ok=False, reason="the budget ended before it did")
+    except KeyboardInterrupt:
+        session.stop(handle)
+        run.notes.append("fitting on all rows was interrupted; members not yet fitted are left out")
+        return FitOutcome(task, ok=False, reason="interrupted")
+    return handle.result()
+
+
+def rounds_of(run: Run, i: int) -> int | None:
+    """Mean best rounds over the folds, a little more because all rows are more than a fold's."""
+    found = [o.rounds for o in run.race.standings[i].outcomes.values() if o.rounds]
+    if not found:
+        return None
+    more = math.sqrt(len(run.data.blocks) / max(run.n_train, 1)) if run.max_rows is None else 1.0
+    return max(1, round(float(np.mean(found)) * min(more, 1.25)))
+
+
+def baseline_member(run: Run) -> FitOutcome:
+    outcome = fit_whole(run, 0, InlineSession(run.data, run.clock))
+    if not outcome.ok:
+        raise TrainingError(f"not even the constant baseline could be fitted: {outcome.reason}")
+    return outcome
+
+
+def member_of(run: Run, i: int, outcome: FitOutcome, weight: float) -> Member:
+    assert outcome.representation is not None  # noqa: S101 - fits on all rows carry both fragments
+    assert outcome.model is not None  # noqa: S101
+    return Member(
+        candidate=run.race.standings[i].candidate,
+        weight=weight,
+        rounds=outcome.rounds,
+        representation=outcome.representation,
+        representation_key=outcome.task.representation_key,
+        model=outcome.model,
+    )
+
+
+def out_of_fold(run: Run, weights: Mapping[int, float]) -> tuple[Ints, Doubles, float | None]:
+    """Rows, averaged scores (m, c), and the mean score over the folds that all members ran."""
+    data, standings = run.data, run.race.standings
+    folds = sorted(set.intersection(*(set(standings[i].outcomes) for i in weights)))
+    if not folds:
+        return np.zeros(0, dtype=np.int64), np.zeros((0, data.n_classes)), None
+    scores = []
+    for f in folds:
+        each = [s for i in weights if (s := standings[i].outcomes[f].scores) is not None]
+        scores.append(average(each, list(weights.values())))
+    y = [data.y[data.folds[f][1]] for f in folds]
+    rows = np.concatenate([data.folds[f][1] for f in folds]).astype(np.int64)
+    return rows, np.concatenate(scores), run.objective.score(run.objective.mean(y, scores))
+
+
+def calibration_of(run: Run, rows: Ints, scores: Doubles) -> Calibration:
+    if run.data.task is Task.REGRESSION:
+        return Calibration.affine(run.objective.spread, run.objective.center)
+    y = run.data.y[rows].astype(np.int64)
+    return calibrate(y, scores, run.data.task, derive_seed(run.request.seed, "calibrate"))
+
+
+def recipe_of(
+    run: Run, weights: Mapping[int, float], members: Mapping[int, FitOutcome], calibration: Calibration
+) -> Json:
+    """All that is needed to fit the same model on new data."""
+    return {
+        "format": RECIPE_FORMAT,
+        "task": run.data.task.value,
+        "metric": run.request.metric.name,
+        "seed": run.request.seed,
+        "rows": len(run.data.blocks),
+        "max_rows": run.max_rows,
+        "calibration": calibration.to_json(),
+        "members": [
+            {
+                **run.race.standings[i].candidate.to_json(),
+                "weight": weights[i],
+                "rounds": members[i].rounds,
+                "seconds": round(members[i].seconds + members[i].encode_seconds, 3),
+            }
+            for i in sorted(weights, key=lambda i: -weights[i])
+        ],
+    }
+
+
+def metric_name(run: Run) -> str:
+    if run.objective.metric is not None:
+        return run.objective.metric.name
+    return "log_loss" if run.data.task.is_classification else "mean_squared_error"
+
+
+def size_mb(outcomes: list[FitOutcome]) -> float:
+    """Size of the graph that these members make, each representation counted once."""
+    parts = {o.task.representation_key: len(o.representation.model) for o in outcomes if o.representation}
+    return (sum(parts.values()) + sum(len(o.model.model) for o in outcomes if o.model)) / 1e6

@@ -1,0 +1,96 @@
+"""What is believed of a candidate before anything ran: how far from the best it will end up.
+
+The unit is the *gap*: the share of the way from the best reachable loss (0) to the constant baseline's (1).
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from artificer.algorithms.base import algorithms
+from artificer.search.records import Candidate
+from artificer.types import Doubles
+
+
+@dataclass(frozen=True, slots=True)
+class Prior:
+    """Expected gap and its standard deviation; candidates of one `family` err together."""
+
+    family: str
+    gap: float
+    spread: float
+
+
+@dataclass(frozen=True, slots=True)
+class TableShape:
+    """What the prior may know of a table."""
+
+    rows: int
+    columns: int
+
+
+# Gaps at 100 and at 100,000 training rows, interpolated in the logarithm of the rows, with their spread. They follow
+# the published comparisons of tabular learners: boosting leads the larger the table, linear models and forests hold
+# their own on small ones (Grinsztajn, Oyallon, Varoquaux 2022; McElfresh et al. 2023; Gijsbers et al. 2024).
+FAMILIES: dict[str, tuple[float, float, float]] = {
+    "boosting": (0.14, 0.06, 0.10),
+    "forest": (0.12, 0.17, 0.12),
+    "linear": (0.14, 0.42, 0.22),
+}
+UNKNOWN = (0.25, 0.25, 0.25)
+LATER_IN_PORTFOLIO = 0.01
+"""Each further configuration of one algorithm is expected to do slightly worse than the one before it."""
+
+
+def prior(candidate: Candidate, position: int, shape: TableShape) -> Prior:
+    """Prior of one candidate, `position` steps down its algorithm's portfolio.
+
+    Examples
+    --------
+    >>> small, large = TableShape(100, 10), TableShape(100_000, 10)
+    >>> ridge = Candidate("ridge", "ridge", {}, "linear")
+    >>> prior(ridge, 0, small).gap < prior(ridge, 0, large).gap
+    True
+    """
+    found = algorithms().get(candidate.algorithm)
+    family = found.tags.family if found is not None else "unknown"
+    if family == "constant":
+        return Prior(family, 1.0, 0.02)
+    small, large, spread = FAMILIES.get(family, UNKNOWN)
+    share = min(max((math.log10(max(shape.rows, 1)) - 2) / 3, 0.0), 1.0)
+    gap = small + (large - small) * share
+    if family == "linear" and shape.columns > shape.rows:
+        gap *= 0.5  # more columns than rows is where straight lines win
+    return Prior(family, gap + LATER_IN_PORTFOLIO * position, spread)
+
+
+def priors(candidates: Sequence[Candidate], shape: TableShape) -> list[Prior]:
+    """One prior a candidate, in order; positions count within each algorithm."""
+    seen: dict[str, int] = {}
+    found = []
+    for candidate in candidates:
+        position = seen.get(candidate.algorithm, 0)
+        seen[candidate.algorithm] = position + 1
+        found.append(prior(candidate, position, shape))
+    return found
+
+
+def covariance(beliefs: Sequence[Prior], common: float = 0.15, within_family: float = 0.5) -> Doubles:
+    """Prior covariance (K, K) of the gaps.
+
+    Parameters
+    ----------
+    common : standard deviation of what all share, because the best reachable loss is not known.
+    within_family : correlation of two candidates of one family beyond that.
+    """
+    spread = np.array([belief.spread for belief in beliefs])
+    families = np.array([belief.family for belief in beliefs])
+    learns = (families != "constant").astype(np.float64)
+    same = (families[:, None] == families[None, :]).astype(np.float64)
+    correlation = within_family * same + (1 - within_family) * np.eye(len(beliefs))
+    result: Doubles = correlation * np.outer(spread, spread) + common**2 * np.outer(learns, learns)
+    return result

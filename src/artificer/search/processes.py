@@ -1,0 +1,195 @@
+"""Fits in processes of their own, which may raise, hang, eat memory or die without ending the run."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import subprocess
+import sys
+import tempfile
+import threading
+from concurrent.futures import Future
+from contextlib import suppress
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+
+from artificer.graph import Fragment
+from artificer.search.executor import Executor, Handle, Session
+from artificer.search.scratch import read_fragment, scratch_folder, write_data
+from artificer.search.tasks import FitOutcome, FitTask, TrainingData
+
+MEMORY_SHARE = 0.8
+"""How much of the memory that is free at the start a fit may take, where no limit is given."""
+
+MAX_RESTARTS = 3
+
+
+class ProcessExecutor(Executor):
+    """Forks each fit from a small server process that has the table and the learners' libraries loaded.
+
+    Needs ``os.fork`` (Linux, macOS).
+
+    Parameters
+    ----------
+    slots : fits at once.
+    memory_mb : a fit above this much private memory is killed; None for a share of what is free.
+    parent : where the scratch folder goes; None chooses shared memory or the temporary folder.
+    modules : imported by the server first, for algorithms that register themselves at import.
+
+    Raises
+    ------
+    OSError
+        From :meth:`start`, when the scratch folder cannot be written (disk full).
+    """
+
+    def __init__(
+        self,
+        slots: int = 1,
+        memory_mb: float | None = None,
+        parent: Path | None = None,
+        modules: tuple[str, ...] = (),
+    ) -> None:
+        self.slots = slots
+        self.memory_mb = memory_mb
+        self.parent = parent
+        self.modules = modules
+
+    def start(self, data: TrainingData) -> Session:
+        blocks = data.blocks
+        cells = blocks.numbers.size + 2 * blocks.times.size + 2 * blocks.strings.size
+        folder = scratch_folder(4 * cells, self.parent)
+        try:
+            write_data(folder, data)
+            return ProcessSession(folder, self.memory_mb or MEMORY_SHARE * available_mb(), self.slots, self.modules)
+        except BaseException:
+            shutil.rmtree(folder, ignore_errors=True)
+            raise
+
+
+class ProcessSession(Session):
+    def __init__(self, folder: Path, memory_mb: float, slots: int, modules: tuple[str, ...]) -> None:
+        self.folder = folder
+        self.slots = slots
+        self.command = [sys.executable, "-m", "artificer.search.worker", str(folder), str(memory_mb), *modules]
+        self.pending: dict[int, tuple[FitTask, Handle]] = {}
+        self.lock = threading.Lock()
+        self.starts = 0
+        self.closed = False
+        self.log = tempfile.TemporaryFile(dir=folder)  # noqa: SIM115 - lives as long as the session
+        self.server = self.start_server()
+
+    def start_server(self) -> subprocess.Popen[bytes]:
+        self.starts += 1
+        threads = str(max(1, (os.cpu_count() or 1) // self.slots))
+        server = subprocess.Popen(  # noqa: S603 - our own interpreter and module
+            self.command,
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=self.log,
+            start_new_session=True,  # ctrl-C is for the run, which then decides what to stop
+            env={**os.environ, "OPENBLAS_NUM_THREADS": threads, "OMP_NUM_THREADS": threads},
+        )
+        threading.Thread(target=self.listen, args=(server,), daemon=True, name="artificer-search").start()
+        return server
+
+    def submit(self, task: FitTask) -> Handle:
+        handle: Handle = Future()
+        with self.lock:
+            if self.server.poll() is not None and self.starts <= MAX_RESTARTS and not self.closed:
+                self.server = self.start_server()
+            self.pending[task.id] = (task, handle)
+            sent = self.send({"fit": task.to_json()})
+        if not sent:
+            self.resolve(task.id, f"the worker process is gone{self.last_words()}", 0.0)
+        return handle
+
+    def stop(self, handle: Handle) -> None:
+        with self.lock:
+            for task_id, (_, waiting) in self.pending.items():
+                if waiting is handle:
+                    self.send({"stop": task_id})
+
+    def send(self, order: dict[str, object]) -> bool:
+        try:
+            assert self.server.stdin is not None  # noqa: S101 - Popen was given a pipe
+            self.server.stdin.write(json.dumps(order).encode() + b"\n")
+            self.server.stdin.flush()
+        except (OSError, ValueError):  # the pipe is broken or closed
+            return False
+        return True
+
+    def listen(self, server: subprocess.Popen[bytes]) -> None:
+        """Resolve handles as the server reports endings; when it is gone, all that it still owed."""
+        assert server.stdout is not None  # noqa: S101
+        with server.stdout:
+            for line in server.stdout:
+                message = json.loads(line)
+                self.resolve(message["id"], message["reason"], message["peak_mb"])
+        server.wait()
+        with self.lock:
+            owed = list(self.pending) if server is self.server else []
+        for task_id in owed:
+            self.resolve(task_id, f"the worker process is gone{self.last_words()}", 0.0)
+
+    def resolve(self, task_id: int, reason: str | None, peak_mb: float) -> None:
+        with self.lock:
+            found = self.pending.pop(task_id, None)
+        if found is None:
+            return
+        task, handle = found
+        try:
+            outcome = FitOutcome(task, ok=False, reason=reason) if reason else self.read_outcome(task)
+        except (OSError, ValueError, KeyError) as error:
+            outcome = FitOutcome(task, ok=False, reason=f"its result cannot be read: {error}")
+        handle.set_result(replace(outcome, peak_mb=peak_mb))
+
+    def read_outcome(self, task: FitTask) -> FitOutcome:
+        place = self.folder / f"outcome-{task.id}"
+        meta = json.loads((place / "meta.json").read_text(encoding="utf-8"))
+
+        def fragment(name: str) -> Fragment | None:
+            return read_fragment(place / name) if (place / f"{name}.onnx").exists() else None
+
+        representation, model = fragment("representation"), fragment("model")
+        scores = np.load(place / "scores.npy") if (place / "scores.npy").exists() else None
+        shutil.rmtree(place, ignore_errors=True)
+        return FitOutcome(task=task, scores=scores, representation=representation, model=model, **meta)
+
+    def last_words(self) -> str:
+        with suppress(OSError, ValueError):
+            self.log.seek(0)
+            lines = self.log.read().decode(errors="replace").strip().splitlines()
+            return f": {lines[-1]}" if lines else ""
+        return ""
+
+    def close(self) -> None:
+        if self.closed:
+            return
+        self.closed = True
+        with suppress(OSError, ValueError):
+            if self.server.stdin is not None:
+                self.server.stdin.close()
+        try:
+            self.server.wait(timeout=2.0)
+        except subprocess.TimeoutExpired:
+            self.server.kill()
+            self.server.wait()
+        self.log.close()
+        shutil.rmtree(self.folder, ignore_errors=True)
+
+
+def available_mb() -> float:
+    """Memory that can still be taken, in MiB: what the system says is available, or the control group's rest of it."""
+    found = []
+    with suppress(OSError, ValueError), open("/proc/meminfo", encoding="ascii") as meminfo:
+        found += [int(line.split()[1]) / 1024 for line in meminfo if line.startswith("MemAvailable:")]
+    with suppress(OSError, ValueError):
+        group = Path("/sys/fs/cgroup")
+        limit = (group / "memory.max").read_text(encoding="ascii").strip()
+        used = int((group / "memory.current").read_text(encoding="ascii"))
+        if limit != "max":
+            found.append((int(limit) - used) / 2**20)
+    return max(min(found, default=4096.0), 128.0)

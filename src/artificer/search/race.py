@@ -1,0 +1,243 @@
+"""Which fold of which candidate runs next: search spends by success probability.
+
+References
+----------
+.. [1] Russo, D. (2020). Simple Bayesian algorithms for best-arm identification. Operations Research 68(6), 1625-1647.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from artificer.clock import derive_seed
+from artificer.search.priors import Prior
+from artificer.search.probability import Posterior, posterior, success_probabilities
+from artificer.search.records import Candidate
+from artificer.search.tasks import FitOutcome
+from artificer.types import Doubles
+
+EPSILON = 0.01
+"""Within reach of the best: this share of the way between the best and the baseline."""
+
+REACH = 0.05
+"""A candidate this close may still earn a place in the ensemble."""
+
+HOPELESS = 0.02
+"""Candidates whose probability of coming within :data:`REACH` falls below this are dropped."""
+
+ENOUGH = 0.05
+"""Search stops when the probability that a further fold finds something better falls below this."""
+
+LEAST_COMPLETE = 3
+"""Candidates with all folds that an ensemble wants to choose from before stopping."""
+
+DRAWS = 2000
+CHALLENGE = 0.5
+"""How often top-two sampling takes the leader of a draw rather than its challenger."""
+
+
+@dataclass
+class Standing:
+    """What is known of one candidate so far."""
+
+    candidate: Candidate
+    belief: Prior
+    losses: Doubles  # (k,), NaN where not run or not decidable
+    outcomes: dict[int, FitOutcome] = field(default_factory=dict)
+    running: set[int] = field(default_factory=set)
+    failed: bool = False
+    dropped: bool = False
+    reason: str = ""
+
+    @property
+    def complete(self) -> bool:
+        return len(self.outcomes) == len(self.losses)
+
+    @property
+    def mean_loss(self) -> float:
+        return float(np.nanmean(self.losses)) if np.isfinite(self.losses).any() else float("nan")
+
+    @property
+    def seconds(self) -> float:
+        return sum(outcome.seconds + outcome.encode_seconds for outcome in self.outcomes.values())
+
+    def next_fold(self) -> int | None:
+        """The first fold that has neither run nor been started: folds in order, so that candidates share them."""
+        left = [f for f in range(len(self.losses)) if f not in self.outcomes and f not in self.running]
+        return left[0] if left else None
+
+
+class Race:
+    """Standings, beliefs about them, and the next step. Knows no clock and starts nothing.
+
+    Parameters
+    ----------
+    candidates, beliefs : the baseline first.
+    valid_rows, train_rows : (k,) sizes of the folds.
+
+    Attributes
+    ----------
+    adaptive : False runs every fold of every candidate in order, fold by fold, as repeating a recipe wants it.
+    """
+
+    def __init__(
+        self,
+        candidates: Sequence[Candidate],
+        beliefs: Sequence[Prior],
+        valid_rows: Sequence[int],
+        train_rows: Sequence[int],
+        seed: int,
+    ) -> None:
+        k = len(valid_rows)
+        self.standings = [Standing(c, b, np.full(k, np.nan)) for c, b in zip(candidates, beliefs, strict=True)]
+        self.valid_rows, self.train_rows = valid_rows, train_rows
+        self.seed = seed
+        self.steps = 0
+        self.adaptive = True
+        self.rng = np.random.default_rng(derive_seed(seed, "race"))
+        self.update()
+
+    # What is believed
+
+    def update(self) -> None:
+        """Recompute beliefs from the folds seen."""
+        losses = np.array([s.losses for s in self.standings])
+        beliefs = [s.belief for s in self.standings]
+        self.belief: Posterior = posterior(losses, beliefs, self.valid_rows, self.train_rows)
+        self.draws = self.belief.draws(DRAWS, derive_seed(self.seed, "draws", self.steps))
+        self.steps += 1
+
+    @property
+    def active(self) -> np.ndarray:
+        return np.array([not s.failed for s in self.standings])
+
+    @property
+    def epsilon(self) -> float:
+        """The reach in gap units: a hundredth of the gap, but no less than a thousandth of the baseline's loss."""
+        return max(EPSILON, 1e-3 * abs(self.belief.origin) / self.belief.unit)
+
+    def probabilities(self) -> Doubles:
+        """Success probability of every candidate (K,)."""
+        return success_probabilities(self.draws, self.epsilon, self.active)
+
+    def within_reach(self) -> Doubles:
+        return success_probabilities(self.draws, max(REACH, self.epsilon), self.active)
+
+    def leader(self) -> int:
+        """The candidate with folds that is expected to be best; the baseline while there is no other."""
+        ran = [i for i, s in enumerate(self.standings) if s.outcomes and not s.failed]
+        return min(ran, key=lambda i: self.belief.mean[i], default=0)
+
+    def search_pays(self) -> float:
+        """Probability that a candidate with folds left beats the best of the complete ones by more than epsilon."""
+        complete = [i for i, s in enumerate(self.standings) if s.complete and not s.failed]
+        open_ = [i for i, s in enumerate(self.standings) if self._may_run(s)]
+        if not open_:
+            return 0.0
+        if not complete:
+            return 1.0
+        champion = min(complete, key=lambda i: self.belief.mean[i])
+        gain = self.draws[:, champion] - self.draws[:, open_].min(axis=1)
+        return float((gain > self.epsilon).mean())
+
+    # What happened
+
+    def begin(self, i: int, fold: int) -> None:
+        self.standings[i].running.add(fold)
+
+    def absorb(self, i: int, fold: int, outcome: FitOutcome, loss: float) -> None:
+        """Take a fold's result in, and drop what has become hopeless."""
+        standing = self.standings[i]
+        standing.running.discard(fold)
+        standing.outcomes[fold] = outcome
+        standing.losses[fold] = loss
+        self.update()
+        self.drop_hopeless()
+
+    def fail(self, i: int, fold: int, reason: str) -> None:
+        standing = self.standings[i]
+        standing.running.discard(fold)
+        standing.failed, standing.reason = True, reason
+        self.update()
+
+    def drop_hopeless(self) -> None:
+        """Stop spending on candidates that cannot come within reach any more, once there is one to compare with."""
+        if not self.adaptive or not any(s.outcomes for s in self.standings[1:]):
+            return
+        for i, p in enumerate(self.within_reach()):
+            standing = self.standings[i]
+            if i > 0 and p < HOPELESS and self._may_run(standing):
+                standing.dropped = True
+                ran = len(standing.outcomes)
+                after = f"after {ran} of {len(standing.losses)} folds" if ran else "before its first fold"
+                standing.reason = f"dropped {after}: the probability that it comes within reach of the best is {p:.1%}"
+
+    # What comes next
+
+    def choose(
+        self, cost: Callable[[int], float], affordable: Callable[[int], bool], exploring: bool
+    ) -> tuple[int, int] | None:
+        """Next candidate and fold, None where nothing is left that pays.
+
+        Parameters
+        ----------
+        cost : expected seconds of a candidate's next fold.
+        affordable : whether that fold may still start.
+        exploring : False once first folds have had their share of the budget.
+        """
+        may = [i for i, s in enumerate(self.standings) if self._may_run(s) and affordable(i)]
+        if not self.adaptive:
+            return min(
+                ((i, self.standings[i].next_fold() or 0) for i in may), key=lambda pick: pick[::-1], default=None
+            )
+        untried = [i for i in may if not self.standings[i].outcomes and not self.standings[i].running]
+        strong = any((s.outcomes or s.running) and not s.failed for s in self.standings[1:])
+        if untried and not strong:
+            pick = self._quickest_strong(untried, cost)
+        elif untried and exploring:
+            chance = self.within_reach()
+            pick = max(untried, key=lambda i: (chance[i] + 1e-3) / cost(i) ** 0.5)
+        elif may and self._goes_on():
+            pick = self._top_two(may)
+        else:
+            return None
+        fold = self.standings[pick].next_fold()
+        return None if fold is None else (pick, fold)
+
+    def _may_run(self, standing: Standing) -> bool:
+        return not standing.failed and not standing.dropped and standing.next_fold() is not None
+
+    def _goes_on(self) -> bool:
+        complete = sum(s.complete and not s.failed for s in self.standings[1:])
+        return complete < LEAST_COMPLETE or self.search_pays() >= ENOUGH
+
+    def _quickest_strong(self, untried: list[int], cost: Callable[[int], float]) -> int:
+        """The cheapest of those whose expected gap is at most twice the best one's: a good answer at once."""
+        least = min(self.standings[i].belief.gap for i in untried)
+        strong = [i for i in untried if self.standings[i].belief.gap <= max(2 * least, 0.15)]
+        return min(strong, key=cost)
+
+    def _top_two(self, may: list[int]) -> int:
+        """Top-two Thompson sampling: the best of one draw, or the best of another draw that disagrees with it.
+
+        Leaders that have all their folds give way to their challenger.
+        """
+        everyone = np.flatnonzero(self.active)
+        runnable = np.zeros(len(self.standings), dtype=bool)
+        runnable[may] = True
+        order = self.rng.permutation(len(self.draws))
+        tops = everyone[np.argmin(self.draws[np.ix_(order, everyone)], axis=1)]
+        first = int(tops[0])
+        others = tops[tops != first]
+        second = int(others[0]) if others.size else first
+        pair = [first, second] if self.rng.random() < CHALLENGE else [second, first]
+        for pick in pair:
+            if runnable[pick]:
+                return pick
+        open_tops = tops[runnable[tops]]
+        if open_tops.size:
+            return int(open_tops[0])
+        return min(may, key=lambda i: self.belief.mean[i])

@@ -1,0 +1,280 @@
+"""One search under way: keeps the budget between the race, which knows no clock, and the executor, which has no aim."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from typing import Any, cast
+
+import numpy as np
+
+from artificer.features.planning import plan
+from artificer.features.representation import RepresentationSpec
+from artificer.search.costs import CostModel
+from artificer.search.executor import Handle, InlineSession, Session, wait_any
+from artificer.search.objective import Objective
+from artificer.search.priors import TableShape, priors
+from artificer.search.race import Race
+from artificer.search.records import Candidate, Progress, SearchRequest
+from artificer.search.tasks import FitOutcome, FitTask, TrainingData
+from artificer.types import Kind
+
+MAX_MEMBERS = 5
+RESERVED_MEMBERS = 3
+"""So many of the best candidates' fits on all rows are kept back from the search."""
+
+LARGEST_RESERVE = 0.4
+EXPLORING_SHARE = 0.5
+"""First folds of further candidates may take this share of the budget before the good ones get all of theirs."""
+
+FIRST_FIT_SHARE = 0.3
+"""An unmeasured candidate may take this share of what is left, in case its guess was wrong."""
+
+LEAST_ROWS = 500
+HANG_SECONDS = 600.0
+HANG_FACTOR = 100.0
+"""Under a budget of fits, a fit that takes this many times what was guessed, and this long at least, counts as hung."""
+
+
+class Run:
+    """State of one search or refit."""
+
+    def __init__(
+        self,
+        request: SearchRequest,
+        candidates: Sequence[Candidate],
+        data: TrainingData,
+        objective: Objective,
+        session: Session,
+        started: float,
+    ) -> None:
+        self.request, self.data, self.objective, self.session = request, data, objective, session
+        self.clock = request.clock
+        self.started = started
+        budget = request.budget
+        self.deadline = math.inf if budget.seconds is None else started + budget.seconds - margin(budget.seconds)
+        blocks = data.blocks
+        columns = sum(blocks.of(kind).shape[1] for kind in Kind)
+        train_rows = [len(train) for train, _ in data.folds]
+        self.n_train = int(np.mean(train_rows)) if train_rows else len(blocks)
+        shape = TableShape(self.n_train, columns)
+        self.race = Race(
+            candidates, priors(candidates, shape), [len(v) for _, v in data.folds], train_rows, request.seed
+        )
+        self.costs = CostModel(columns, data.n_classes, learns=budget.fits is None)
+        self.representations = plans(candidates, data)
+        self.max_rows: int | None = None
+        self.fits = 0
+        self.task_count = 0
+        self.notes: list[str] = []
+        self.running: dict[Handle, tuple[int, FitTask]] = {}
+        self.interrupted = False
+
+    # Time and fits left
+
+    @property
+    def left(self) -> float:
+        """Seconds until the run has to be over."""
+        return self.deadline - self.clock.monotonic()
+
+    @property
+    def total(self) -> float:
+        return self.deadline - self.started
+
+    def reserve(self) -> float:
+        """Seconds kept back for fitting the members on all rows."""
+        if self.total == math.inf:
+            return 0.0
+        ran = [i for i, s in enumerate(self.race.standings) if i > 0 and s.outcomes and not s.failed]
+        best = sorted(ran, key=lambda i: self.race.belief.mean[i])[:RESERVED_MEMBERS]
+        wanted = sum(self.whole_cost(i) for i in best)
+        return min(wanted, LARGEST_RESERVE * self.total)
+
+    def reserved_fits(self) -> int:
+        fits = self.request.budget.fits or 0
+        return min(MAX_MEMBERS, max(1, fits // 6))
+
+    def rows(self, n: int) -> int:
+        return n if self.max_rows is None else min(n, self.max_rows)
+
+    def fold_cost(self, i: int) -> float:
+        return self.costs.estimate(self.race.standings[i].candidate, self.rows(self.n_train))
+
+    def whole_cost(self, i: int) -> float:
+        """Seconds of a fit on all rows, writing the graph included."""
+        return 1.1 * self.costs.estimate(self.race.standings[i].candidate, self.rows(len(self.data.blocks))) + 0.05
+
+    def affordable(self, i: int) -> bool:
+        if self.request.budget.fits is not None:
+            return self.fits + len(self.running) < self.request.budget.fits - self.reserved_fits()
+        # The first learner may use time that is later kept back for its own fit on all rows.
+        whole = 0.0 if self.race.standings[i].outcomes else min(self.whole_cost(i), LARGEST_RESERVE * self.total)
+        return 1.1 * self.fold_cost(i) + max(self.reserve(), whole) < self.left
+
+    def exploring(self) -> bool:
+        if self.request.budget.fits is not None:
+            return self.fits < EXPLORING_SHARE * self.request.budget.fits
+        return self.clock.monotonic() - self.started < EXPLORING_SHARE * self.total
+
+    # Steps
+
+    def baseline(self) -> None:
+        """The constant, on every fold, in this process: it takes microseconds and makes any later trouble harmless."""
+        session = InlineSession(self.data, self.clock)
+        for fold in range(len(self.data.folds)):
+            outcome = session.submit(self.task(0, fold)).result()
+            self.take(0, fold, outcome)
+        if self.data.folds and not np.isfinite(self.race.standings[0].losses).any():
+            name = self.request.metric.name
+            stand_in = "log loss" if self.data.task.is_classification else "squared error"
+            self.notes.append(f"{name} is not defined on any fold, so candidates were compared by {stand_in}")
+            self.objective = Objective(None, self.data.task, self.objective.center, self.objective.spread)
+            for fold, outcome in self.race.standings[0].outcomes.items():
+                self.take(0, fold, outcome)
+
+    def sample_if_short(self) -> None:
+        """Where the budget is too short for one fold and one fit of the quickest strong candidate, use fewer rows."""
+        if self.total == math.inf or not self.data.folds or len(self.race.standings) < 2:
+            return
+        least = min(s.belief.gap for s in self.race.standings[1:])
+        strong = [i for i, s in enumerate(self.race.standings) if i and s.belief.gap <= 2 * least]
+        i = min(strong, key=self.fold_cost)
+        n = len(self.data.blocks)
+        rows = n
+        while rows > LEAST_ROWS and 2.5 * self.costs.estimate(self.race.standings[i].candidate, rows) > 0.7 * self.left:
+            rows = rows // 2
+        if rows < n:
+            self.max_rows = max(rows, LEAST_ROWS)
+            self.notes.append(
+                f"the budget of {self.request.budget.seconds:g} s is short for {n} rows, so models were fitted on "
+                f"samples of {self.max_rows}; a longer budget uses all of them"
+            )
+
+    def search(self) -> None:
+        """Race until nothing affordable pays any more. Ctrl-C ends the race and keeps what it has."""
+        try:
+            while True:
+                while len(self.running) < self.session.slots and self.launch():
+                    pass
+                if not self.running:
+                    return
+                self.collect()
+        except KeyboardInterrupt:
+            self.interrupted = True
+            self.notes.append("the search was interrupted; the model is the best one so far")
+            self.abandon("interrupted")
+
+    def launch(self) -> bool:
+        """Start the fold that is worth most, if any is."""
+        chosen = self.race.choose(self.fold_cost, self.affordable, self.exploring())
+        if chosen is None:
+            return False
+        i, fold = chosen
+        task = self.task(i, fold)
+        self.race.begin(i, fold)
+        self.running[self.session.submit(task)] = (i, task)
+        return True
+
+    def collect(self) -> None:
+        """Wait for a fit to end and take it in; stop what runs when only the reserve is left."""
+        wait = None if self.total == math.inf else max(self.left - 0.7 * self.reserve(), 0.0) + 0.01
+        done = wait_any(list(self.running), wait)
+        if not done:
+            self.abandon("the budget ended before this fold did")
+            return
+        for handle in done:
+            i, task = self.running.pop(handle)
+            outcome = handle.result()
+            self.fits += 1
+            assert task.fold is not None  # noqa: S101 - search fits folds only
+            self.take(i, task.fold, outcome)
+            self.tell("search", self.sentence(i, task.fold, outcome))
+
+    def abandon(self, reason: str) -> None:
+        """Stop every fit under way. Its candidate keeps the folds it has."""
+        for handle, (i, task) in self.running.items():
+            self.session.stop(handle)
+            standing = self.race.standings[i]
+            standing.running.discard(-1 if task.fold is None else task.fold)
+            standing.dropped = True
+            standing.reason = standing.reason or reason
+        wait_any(list(self.running), 1.0)
+        self.running.clear()
+
+    def take(self, i: int, fold: int, outcome: FitOutcome) -> None:
+        if not outcome.ok or outcome.scores is None:
+            self.race.fail(i, fold, outcome.reason)
+            return
+        self.costs.learn(self.race.standings[i].candidate, outcome)
+        valid = self.data.folds[fold][1]
+        self.race.absorb(i, fold, outcome, self.objective.loss(self.data.y[valid], outcome.scores))
+
+    def task(self, i: int, fold: int | None) -> FitTask:
+        """The order for one fit, with the time it may take."""
+        candidate = self.race.standings[i].candidate
+        soft, hard = self.limits(i, fold)
+        self.task_count += 1
+        return FitTask(
+            id=self.task_count,
+            candidate=candidate.name,
+            algorithm=candidate.algorithm,
+            params=candidate.params,
+            representation=self.representations[candidate.representation],
+            fold=fold,
+            seed=self.request.seed,
+            threads=self.request.threads,
+            max_rows=self.max_rows,
+            soft_seconds=soft,
+            hard_seconds=hard,
+        )
+
+    def limits(self, i: int, fold: int | None) -> tuple[float, float]:
+        """Seconds after which a fit should end by itself, and after which it is killed."""
+        if self.total == math.inf:
+            return math.inf, HANG_SECONDS + HANG_FACTOR * self.fold_cost(i)
+        if fold is None:
+            return max(0.85 * self.left, 0.01), max(self.left, 0.02)
+        room = max(self.left - self.reserve(), 0.05)
+        if not self.race.standings[i].outcomes:
+            room = min(room, max(4 * self.fold_cost(i), FIRST_FIT_SHARE * room, 0.5))
+        return 0.9 * room, min(1.25 * room + 0.5, max(self.left, 0.05))
+
+    # What watchers see
+
+    def sentence(self, i: int, fold: int, outcome: FitOutcome) -> str:
+        name = self.race.standings[i].candidate.name
+        if not outcome.ok:
+            return f"{name} failed: {outcome.reason}"
+        loss = self.race.standings[i].losses[fold]
+        score = "undecided" if math.isnan(loss) else f"{self.objective.score(float(loss)):.4f}"
+        return f"{name}, fold {fold + 1} of {len(self.data.folds)}: {score} in {outcome.seconds:.1f} s"
+
+    def tell(self, phase: str, message: str) -> None:
+        if self.request.progress is None:
+            return
+        leader = self.race.leader()
+        standing = self.race.standings[leader]
+        names = [s.candidate.name for s in self.race.standings]
+        self.request.progress(
+            Progress(
+                phase=phase,  # type: ignore[arg-type]
+                message=message,
+                seconds=self.clock.monotonic() - self.started,
+                budget_seconds=self.request.budget.seconds,
+                fits=self.fits,
+                leader=standing.candidate.name,
+                leader_score=None if math.isnan(standing.mean_loss) else self.objective.score(standing.mean_loss),
+                probabilities=dict(zip(names, map(float, self.race.probabilities()), strict=True)),
+            )
+        )
+
+
+def margin(seconds: float) -> float:
+    """What of the budget is left for putting the result together."""
+    return min(0.5, 0.05 * seconds)
+
+
+def plans(candidates: Sequence[Candidate], data: TrainingData) -> dict[str, RepresentationSpec]:
+    """The encoders of every representation that is wanted, planned once for the table."""
+    names = dict.fromkeys(candidate.representation for candidate in candidates)
+    return {name: plan(cast(Any, name), data.blocks, data.names, data.task, data.n_classes) for name in names}

@@ -1,0 +1,125 @@
+"""A run's table and its encoded matrices as files in a scratch folder, for fits that run in other processes.
+
+Numbers, times, targets and folds are ``.npy``; string columns are codes (``.npy``) with their vocabulary (JSON), since
+a pickle is the only other form NumPy has for them.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import tempfile
+from pathlib import Path
+
+import numpy as np
+
+from artificer.graph import Fragment
+from artificer.search.tasks import Encoded, TrainingData
+from artificer.types import Blocks, Ints, Kind, Strings, Task
+
+
+def scratch_folder(bytes_needed: int, parent: Path | None = None) -> Path:
+    """Make a private folder, in shared memory when that has room to spare, else where temporary files go."""
+    memory = Path("/dev/shm")  # noqa: S108 - mkdtemp below gives a private, unguessable folder in it
+    if parent is None and memory.is_dir() and os.access(memory, os.W_OK):
+        free = shutil.disk_usage(memory).free
+        if free > 8 * bytes_needed and bytes_needed < 2**28:
+            parent = memory
+    return Path(tempfile.mkdtemp(prefix="artificer-search-", dir=parent))
+
+
+def write_data(folder: Path, data: TrainingData) -> None:
+    """Lay a run's table out in `folder`."""
+    np.save(folder / "numbers.npy", data.blocks.numbers)
+    np.save(folder / "times.npy", data.blocks.times)
+    np.save(folder / "y.npy", data.y)
+    codes, vocabulary = factorise(data.blocks.strings)
+    np.save(folder / "codes.npy", codes)
+    for i, (train, valid) in enumerate(data.folds):
+        np.save(folder / f"train-{i}.npy", np.asarray(train, dtype=np.int64))
+        np.save(folder / f"valid-{i}.npy", np.asarray(valid, dtype=np.int64))
+    meta = {
+        "task": data.task.value,
+        "n_classes": data.n_classes,
+        "names": {kind.value: list(names) for kind, names in data.names.items()},
+        "folds": len(data.folds),
+        "vocabulary": vocabulary,
+    }
+    (folder / "data.json").write_text(json.dumps(meta), encoding="utf-8")
+
+
+def read_data(folder: Path) -> TrainingData:
+    """Read back what :func:`write_data` wrote; numbers stay on disk until touched."""
+    meta = json.loads((folder / "data.json").read_text(encoding="utf-8"))
+    codes = np.load(folder / "codes.npy")
+    strings = np.empty(codes.shape, dtype=object)
+    for j, words in enumerate(meta["vocabulary"]):
+        strings[:, j] = np.array(words, dtype=object)[codes[:, j]] if words else ""
+    return TrainingData(
+        blocks=Blocks(np.load(folder / "numbers.npy", mmap_mode="r"), strings, np.load(folder / "times.npy")),
+        y=np.load(folder / "y.npy"),
+        task=Task(meta["task"]),
+        n_classes=meta["n_classes"],
+        names={Kind(kind): names for kind, names in meta["names"].items()},
+        folds=tuple(
+            (np.load(folder / f"train-{i}.npy"), np.load(folder / f"valid-{i}.npy")) for i in range(meta["folds"])
+        ),
+    )
+
+
+def factorise(strings: Strings) -> tuple[Ints, list[list[str]]]:
+    """Codes (n, m) and each column's words in order of appearance."""
+    codes = np.zeros(strings.shape, dtype=np.int64)
+    vocabulary = []
+    for j in range(strings.shape[1]):
+        known: dict[str, int] = {}
+        codes[:, j] = [known.setdefault(word, len(known)) for word in strings[:, j]]
+        vocabulary.append(list(known))
+    return codes, vocabulary
+
+
+class FolderStore:
+    """Encoded matrices as files, shared by every process of a run; writing is atomic, a full disk only costs time."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+
+    def get(self, key: str) -> Encoded | None:
+        place = self.folder / f"features-{key}"
+        if not (place / "meta.json").exists():
+            return None
+        meta = json.loads((place / "meta.json").read_text(encoding="utf-8"))
+        return Encoded(
+            train=np.load(place / "train.npy", mmap_mode="r"),
+            valid=np.load(place / "valid.npy", mmap_mode="r"),
+            fragment=read_fragment(place / "encoder") if meta["fragment"] else None,
+            seconds=meta["seconds"],
+        )
+
+    def put(self, key: str, encoded: Encoded) -> None:
+        place = self.folder / f"features-{key}"
+        if shutil.disk_usage(self.folder).free < 4 * (encoded.train.nbytes + encoded.valid.nbytes) + 2**26:
+            return
+        building = Path(tempfile.mkdtemp(prefix="building-", dir=self.folder))
+        try:
+            np.save(building / "train.npy", encoded.train)
+            np.save(building / "valid.npy", encoded.valid)
+            if encoded.fragment is not None:
+                write_fragment(building / "encoder", encoded.fragment)
+            meta = {"seconds": encoded.seconds, "fragment": encoded.fragment is not None}
+            (building / "meta.json").write_text(json.dumps(meta), encoding="utf-8")
+            building.rename(place)
+        except OSError:  # the disk filled up, or another process was first: this fit still has its arrays
+            shutil.rmtree(building, ignore_errors=True)
+
+
+def write_fragment(stem: Path, fragment: Fragment) -> None:
+    stem.with_suffix(".onnx").write_bytes(fragment.model)
+    edges = {"inputs": fragment.inputs, "outputs": fragment.outputs}
+    stem.with_suffix(".json").write_text(json.dumps(edges), encoding="utf-8")
+
+
+def read_fragment(stem: Path) -> Fragment:
+    edges = json.loads(stem.with_suffix(".json").read_text(encoding="utf-8"))
+    return Fragment(stem.with_suffix(".onnx").read_bytes(), tuple(edges["inputs"]), tuple(edges["outputs"]))

@@ -1,0 +1,140 @@
+"""The room's door: search a table for its model, or repeat a recipe on new data."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+
+import numpy as np
+
+from artificer.errors import ConfigurationError, TrainingError
+from artificer.search.candidates import checked, portfolio
+from artificer.search.executor import Executor, InlineExecutor
+from artificer.search.finish import RECIPE_FORMAT, finish
+from artificer.search.objective import Objective
+from artificer.search.records import Candidate, SearchRequest, SearchResult
+from artificer.search.run import Run
+from artificer.search.tasks import TrainingData, with_rounds
+from artificer.types import Json, Kind, Task
+
+INLINE_CELLS = 60_000
+"""Up to so many cells a fit takes less time than a process for it would."""
+
+
+def run_search(request: SearchRequest) -> SearchResult:
+    """Find the best model within the budget.
+
+    A valid model always comes out: the constant baseline at worst, with the reasons in the leaderboard and the notes.
+    Under a budget of seconds this returns in time, fits on all rows included, provided that fits run in processes
+    (:class:`~artificer.search.processes.ProcessExecutor`); in this process only learners that watch their deadline can
+    be stopped.
+
+    Raises
+    ------
+    ConfigurationError
+        Candidates that do not hold together, or folds that name rows the table does not have.
+    TrainingError
+        No rows.
+    """
+    started = request.clock.monotonic()
+    data, objective = prepare(request)
+    candidates = (
+        portfolio(request.task, len(request.blocks))
+        if request.candidates is None
+        else checked(request.candidates, request.task)
+    )
+    executor = request.executor or suitable(data, request)
+    with executor.open(data) as session:
+        run = Run(request, candidates, data, objective, session, started)
+        run.baseline()
+        run.sample_if_short()
+        run.search()
+        return finish(run)
+
+
+def refit(recipe: Json, request: SearchRequest) -> SearchResult:
+    """Repeat a recipe on new data: the same candidates and weights, no search.
+
+    Folds are run as far as the budget allows, for the rounds of boosting, honest scores and the calibration; without
+    them the recipe's own rounds and calibration hold. ``request.candidates`` is not looked at.
+
+    Raises
+    ------
+    ConfigurationError
+        A recipe of another format or for another task.
+    """
+    from artificer.bundle.calibration import Calibration
+
+    started = request.clock.monotonic()
+    candidates, weights = read_recipe(recipe, request.task)
+    data, objective = prepare(request)
+    executor = request.executor or suitable(data, request)
+    with executor.open(data) as session:
+        run = Run(request, candidates, data, objective, session, started)
+        run.race.adaptive = False
+        run.max_rows = recipe.get("max_rows")
+        run.baseline()
+        run.search()
+        result = finish(run, weights)
+    if len(result.oof_rows) or request.task is Task.REGRESSION:
+        return result
+    from dataclasses import replace
+
+    return replace(result, calibration=Calibration.from_json(recipe["calibration"]))
+
+
+def prepare(request: SearchRequest) -> tuple[TrainingData, Objective]:
+    """Standardise a regression's target and bring folds into shape."""
+    n = len(request.blocks)
+    if n == 0:
+        raise TrainingError("there are no rows to train on; check the source and its filters")
+    folds = tuple((np.asarray(a, dtype=np.int64), np.asarray(b, dtype=np.int64)) for a, b in request.folds)
+    for train, valid in folds:
+        if len(train) and max(train.max(), valid.max(initial=0)) >= n:
+            raise ConfigurationError(f"a fold names row {max(train.max(), valid.max())} of a table with {n} rows")
+    folds = tuple((train, valid) for train, valid in folds if len(train) and len(valid))
+    y = np.asarray(request.y, dtype=np.float64)
+    objective = Objective(request.metric, request.task)
+    if request.task is Task.REGRESSION:
+        center, spread = float(y.mean()), float(y.std())
+        spread = spread if spread > 0 and np.isfinite(spread) else 1.0
+        y = (y - center) / spread
+        objective = Objective(request.metric, request.task, center, spread)
+    names: dict[Kind, Sequence[str]] = dict(request.names)
+    return TrainingData(request.blocks, y, request.task, request.n_classes, names, folds), objective
+
+
+def suitable(data: TrainingData, request: SearchRequest) -> Executor:
+    """Processes, unless the table is small or the system cannot fork."""
+    cells = len(data.blocks) * max(1, sum(data.blocks.of(kind).shape[1] for kind in Kind)) * data.n_classes
+    if cells <= INLINE_CELLS or not hasattr(os, "fork"):
+        return InlineExecutor(request.clock)
+    from artificer.search.processes import ProcessExecutor
+
+    return ProcessExecutor()
+
+
+def read_recipe(recipe: Json, task: Task) -> tuple[tuple[Candidate, ...], dict[int, float]]:
+    """Candidates of a recipe, the baseline first, and the members' weights by position."""
+    if recipe.get("format") != RECIPE_FORMAT:
+        raise ConfigurationError(
+            f"the recipe has format {recipe.get('format')!r} where {RECIPE_FORMAT} is known; search again instead"
+        )
+    if recipe["task"] != task.value:
+        raise ConfigurationError(f"the recipe is for {recipe['task']} and the table for {task.value}; search again")
+    from artificer.algorithms.base import algorithms
+
+    members = [
+        Candidate(
+            m["name"],
+            m["algorithm"],
+            with_rounds(m["params"], algorithms()[m["algorithm"]].defaults, m["rounds"])
+            if m["algorithm"] in algorithms()
+            else m["params"],
+            m["representation"],
+        )
+        for m in recipe["members"]
+    ]
+    candidates = checked(tuple(members), task)
+    by_name = {c.name: i for i, c in enumerate(candidates)}
+    return candidates, {by_name[m["name"]]: float(m["weight"]) for m in recipe["members"]}

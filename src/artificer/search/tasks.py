@@ -1,0 +1,246 @@
+"""One fit, as data: what an executor is handed, the pure function it runs, and what comes back."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import math
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Protocol
+
+import numpy as np
+
+from artificer.algorithms.base import FitContext, algorithms
+from artificer.clock import Clock, Deadline, derive_seed
+from artificer.features.representation import Representation, RepresentationSpec, target_columns
+from artificer.graph import Fragment, Graph
+from artificer.types import Blocks, Doubles, Floats, Ints, Json, Kind, Params, Task
+
+ROUND_KEYS = ("rounds", "n_rounds")
+"""Names under which early-stopping algorithms keep the rounds of a fit without validation rows."""
+
+
+@dataclass(frozen=True)
+class TrainingData:
+    """The table every fit of a run sees: `y` is class codes, or the standardised target."""
+
+    blocks: Blocks
+    y: Doubles
+    task: Task
+    n_classes: int
+    names: Mapping[Kind, Sequence[str]]
+    folds: tuple[tuple[Ints, Ints], ...]
+
+
+@dataclass(frozen=True)
+class FitTask:
+    """Fit one candidate on one fold, or on all rows.
+
+    Attributes
+    ----------
+    fold : index into the data's folds; None fits on all rows, without validation, and returns fragments.
+    max_rows : training rows are sampled down to this many.
+    soft_seconds : iterative learners stop adding rounds after this; `hard_seconds`: the fit is killed.
+    """
+
+    id: int
+    candidate: str
+    algorithm: str
+    params: Params
+    representation: RepresentationSpec
+    fold: int | None
+    seed: int
+    threads: int = 1
+    max_rows: int | None = None
+    soft_seconds: float = math.inf
+    hard_seconds: float = math.inf
+
+    def to_json(self) -> Json:
+        """For the pipe to a worker; endless limits become null."""
+        data = {key: getattr(self, key) for key in self.__dataclass_fields__}
+        data["representation"] = self.representation.to_json()
+        return {key: None if value == math.inf else value for key, value in data.items()}
+
+    @classmethod
+    def from_json(cls, data: Json) -> FitTask:
+        data = dict(data)
+        data["representation"] = RepresentationSpec.from_json(data["representation"])
+        for key in ("soft_seconds", "hard_seconds"):
+            data[key] = math.inf if data[key] is None else data[key]
+        return cls(**data)
+
+    @property
+    def representation_key(self) -> str:
+        """Equal for equal specs."""
+        text = json.dumps(self.representation.to_json(), sort_keys=True)
+        return hashlib.blake2b(text.encode(), digest_size=8).hexdigest()
+
+    @property
+    def features_key(self) -> str:
+        """Names the encoded matrices this fit needs; equal keys are encoded once."""
+        rows = "all" if self.fold is None else str(self.fold)
+        return f"{self.representation_key}-{rows}-{self.max_rows or 0}"
+
+
+@dataclass(frozen=True)
+class Encoded:
+    """Features of one fold: training and validation rows, and the graph where one was asked for."""
+
+    train: Floats
+    valid: Floats
+    fragment: Fragment | None
+    seconds: float
+
+
+class FeatureStore(Protocol):
+    """Keeps encoded matrices, so that candidates with one representation share them."""
+
+    def get(self, key: str) -> Encoded | None: ...
+
+    def put(self, key: str, encoded: Encoded) -> None: ...
+
+
+class MemoryStore:
+    """Keeps matrices in this process, the oldest forgotten first once `limit_mb` is passed."""
+
+    def __init__(self, limit_mb: float = 512.0) -> None:
+        self.limit = limit_mb * 2**20
+        self.kept: dict[str, Encoded] = {}
+
+    def get(self, key: str) -> Encoded | None:
+        return self.kept.get(key)
+
+    def put(self, key: str, encoded: Encoded) -> None:
+        self.kept[key] = encoded
+        while len(self.kept) > 1 and sum(e.train.nbytes + e.valid.nbytes for e in self.kept.values()) > self.limit:
+            del self.kept[next(iter(self.kept))]
+
+
+@dataclass(frozen=True)
+class FitOutcome:
+    """How a fit ended. A death or an exception is an outcome too, with its reason.
+
+    Attributes
+    ----------
+    ok : False where `reason` says why there are no scores.
+    scores : (n_valid, c) for a fold; None for a fit on all rows.
+    seconds : of fitting and predicting; `encode_seconds` of encoding, 0 where the store had it.
+    features : columns of the encoded matrix.
+    """
+
+    task: FitTask
+    ok: bool
+    reason: str = ""
+    scores: Doubles | None = None
+    rounds: int | None = None
+    complete: bool = True
+    seconds: float = 0.0
+    encode_seconds: float = 0.0
+    peak_mb: float = 0.0
+    features: int = 0
+    rows: int = 0
+    representation: Fragment | None = None
+    model: Fragment | None = None
+
+
+def run_task(task: FitTask, data: TrainingData, store: FeatureStore, clock: Clock) -> FitOutcome:
+    """Do one fit. Any exception of an encoder or learner passes through; :func:`attempt` makes it an outcome."""
+    deadline = Deadline.after(clock, task.soft_seconds) if task.soft_seconds < math.inf else Deadline(clock)
+    train, valid = rows_of(task, data)
+    known = store.get(task.features_key)
+    encoded = known or encode(task, data, train, valid)
+    if known is None:
+        store.put(task.features_key, encoded)
+    started = time.perf_counter()
+    algorithm = algorithms()[task.algorithm](**task.params)
+    context = FitContext(
+        task=data.task,
+        n_classes=data.n_classes,
+        seed=derive_seed(task.seed, task.candidate, task.fold),
+        threads=task.threads,
+        deadline=deadline,
+    )
+    y = data.y[train]
+    outcome = FitOutcome(
+        task=task,
+        ok=True,
+        encode_seconds=0.0 if known else encoded.seconds,
+        features=encoded.train.shape[1],
+        rows=len(train),
+    )
+    if task.fold is None:
+        fitted = algorithm.fit(encoded.train, y, context)
+        graph = Graph()
+        features = graph.input("features", "float32", encoded.train.shape[1])
+        graph.output("scores", fitted.emit(graph, features), "float32", data.n_classes)
+        outcome = replace(outcome, representation=encoded.fragment, model=graph.fragment())
+    else:
+        fitted = algorithm.fit(encoded.train, y, context, validation=(encoded.valid, data.y[valid]))
+        scores = np.asarray(fitted.predict(encoded.valid), dtype=np.float64)
+        outcome = replace(outcome, scores=checked(scores, len(valid), data.n_classes))
+    seconds = time.perf_counter() - started
+    return replace(outcome, rounds=fitted.rounds, complete=fitted.complete, seconds=seconds)
+
+
+def attempt(task: FitTask, data: TrainingData, store: FeatureStore, clock: Clock) -> FitOutcome:
+    """:func:`run_task`, with every exception of encoders and learners (third parties' too) turned into an outcome."""
+    try:
+        return run_task(task, data, store, clock)
+    except MemoryError:
+        return FitOutcome(task, ok=False, reason="ran out of memory")
+    except Exception as error:
+        return FitOutcome(task, ok=False, reason=one_line(f"{type(error).__name__}: {error}"))
+
+
+def rows_of(task: FitTask, data: TrainingData) -> tuple[Ints, Ints]:
+    """Training and validation rows of a task, the former sampled down to ``max_rows`` but with every class kept."""
+    if task.fold is None:
+        train, valid = np.arange(len(data.blocks), dtype=np.int64), np.zeros(0, dtype=np.int64)
+    else:
+        train, valid = data.folds[task.fold]
+    if task.max_rows is None or task.max_rows >= len(train):
+        return train, valid
+    rng = np.random.default_rng(derive_seed(task.seed, "sample", task.fold))
+    kept = rng.choice(len(train), size=task.max_rows, replace=False)
+    if data.task.is_classification:
+        first = np.unique(data.y[train], return_index=True)[1]
+        kept = np.union1d(kept, first)
+    return train[np.sort(kept)], valid
+
+
+def encode(task: FitTask, data: TrainingData, train: Ints, valid: Ints) -> Encoded:
+    """Fit the representation on the training rows and encode both parts."""
+    started = time.perf_counter()
+    representation = Representation(task.representation)
+    columns = target_columns(data.y[train], data.task, data.n_classes)
+    seed = derive_seed(task.seed, "encode", task.fold)
+    X = representation.fit_transform(data.blocks.take(train), columns, data.names, seed)
+    X_valid = representation.transform(data.blocks.take(valid)) if len(valid) else X[:0]
+    fragment = representation.fragment() if task.fold is None else None
+    return Encoded(X, X_valid, fragment, time.perf_counter() - started)
+
+
+def checked(scores: Doubles, rows: int, classes: int) -> Doubles:
+    """Refuse predictions that nothing sensible can be done with."""
+    if scores.shape != (rows, classes):
+        raise ValueError(f"predicted an array of shape {scores.shape} where {(rows, classes)} was due")
+    if not np.isfinite(scores).all():
+        raise ValueError("predicted values that are not finite")
+    return scores
+
+
+def with_rounds(params: Params, defaults: Params, rounds: int | None) -> Params:
+    """Put a number of rounds into hyperparameters, where the algorithm has such a thing."""
+    if rounds is None:
+        return params
+    for key in ROUND_KEYS:
+        if key in defaults:
+            return {**params, key: rounds}
+    return params
+
+
+def one_line(text: str, limit: int = 300) -> str:
+    line = " ".join(text.split())
+    return line if len(line) <= limit else line[: limit - 1] + "…"
