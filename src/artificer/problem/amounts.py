@@ -6,9 +6,9 @@ import re
 from dataclasses import dataclass
 
 _UNITS = {"d": 86_400, "h": 3_600, "m": 60, "s": 1}
-_DURATION = re.compile(r"(?:\d+(?:\.\d+)?[dhms])+")
-_PART = re.compile(r"(\d+(?:\.\d+)?)([dhms])")
-_FITS = re.compile(r"(\d+)\s*fits?")
+_DURATION = re.compile(r"(?:\d+(?:\.\d+)?[dhms])+", re.ASCII)
+_PART = re.compile(r"(\d+(?:\.\d+)?)([dhms])", re.ASCII)
+_FITS = re.compile(r"(\d+)\s*fits?", re.ASCII)
 _LONGEST = 3_660 * 86_400  # ten years and a bit, far below where a float or a calendar gives way
 
 

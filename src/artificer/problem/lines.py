@@ -66,6 +66,7 @@ class _Scanner:
         path = self._key(())
         self.at += 2 if many else 1
         if many:
+            path = path[:-1] if isinstance(path[-1], int) else path  # continued: `_key` led into the last one
             self.counts[path] = self.counts.get(path, -1) + 1
             path = (*path, self.counts[path])
             self._note(path)

@@ -10,8 +10,8 @@ from typing import Literal
 from artificer.errors import nearest
 from artificer.metrics.base import Metric, metrics
 
-_FORM = re.compile(r"\s*([A-Za-z_]\w*)\s*(>=|<=|>|<)\s*([-+]?(?:\d+\.?\d*|\.\d+)(?:[eE][-+]?\d+)?)\s*")
-_PARTS = re.compile(r"\s*([A-Za-z_]\w*)")
+_FORM = re.compile(r"\s*([A-Za-z_]\w*)\s*(>=|<=|>|<)\s*([-+]?(?:\d+\.?\d*|\.\d+)(?:[eE][-+]?\d+)?)\s*", re.ASCII)
+_NAME = re.compile(r"\s*([A-Za-z_]\w*)")
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,7 +68,7 @@ class Requirement:
         """
         form = _FORM.fullmatch(text)
         if form is None:
-            known = _PARTS.match(text)
+            known = _NAME.match(text)
             example = known[1] if known and known[1] in requirement_names() else "roc_auc"
             raise ValueError(f'a requirement like "{example} {_direction(example)} {_bound_of(example)}"')
         name, operator, bound = form[1], form[2], float(form[3])
