@@ -104,8 +104,9 @@ def open_for_writing(path: Path) -> sqlite3.Connection:
             connection.executescript(_SCHEMA)
         connection.execute("pragma journal_mode = wal")
         connection.execute("pragma synchronous = full")
-        # A checkpoint syncs two files while writers wait: fewer, larger ones keep the slowest answers fast.
-        connection.execute("pragma wal_autocheckpoint = 4000")
+        # 4 MB: reused from then on, a log of a constant size syncs in half the time of one that still grows, while a
+        # larger one makes the commits that carry a checkpoint slower.
+        connection.execute("pragma wal_autocheckpoint = 1000")
     except sqlite3.Error as error:
         connection.close()
         raise JournalError(f"the journal {path} cannot be written: {error}; check the disk and the file.") from error

@@ -1,0 +1,57 @@
+"""``python -m artificer.server``: the serving process, with nothing in it but what serving needs."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import logging
+import sys
+from pathlib import Path
+
+from artificer.errors import ArtificerError
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Serve until stopped; returns the exit code."""
+    parser = argparse.ArgumentParser(prog="python -m artificer.server", description="Serve the champion over HTTP.")
+    parser.add_argument("--pointer", type=Path, required=True, help="the champion's pointer file")
+    parser.add_argument("--journal", type=Path, required=True, help="the journal's file, made where absent")
+    parser.add_argument("--host", default="127.0.0.1", help="address to listen on (%(default)s)")
+    parser.add_argument("--port", type=int, default=8400, help="port, 0 for any free one (%(default)s)")
+    parser.add_argument("--max-body-mb", type=float, default=50, help="longest request body in MiB (%(default)s)")
+    parser.add_argument("--allow-remote", action="store_true", help="listen on addresses that other machines reach")
+    parser.add_argument("--json", action="store_true", help="say the URL as one JSON document on standard output")
+    parser.add_argument("--debug", action="store_true", help="show the trace of an error")
+    given = parser.parse_args(arguments)
+    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s: %(message)s", stream=sys.stderr)
+    logging.getLogger("uvicorn").setLevel(logging.WARNING)
+
+    def ready(url: str) -> None:
+        if given.json:
+            sys.stdout.write(json.dumps({"url": url}) + "\n")
+        else:
+            sys.stdout.write(f"serving at {url} (docs at {url}/docs, end with Ctrl-C)\n")
+        sys.stdout.flush()
+
+    try:
+        from artificer.server.run import run_server
+
+        run_server(
+            given.pointer,
+            given.journal,
+            given.host,
+            given.port,
+            max_body_mb=given.max_body_mb,
+            ready=ready,
+            allow_remote=given.allow_remote,
+        )
+    except ArtificerError as error:
+        if given.debug:
+            raise
+        sys.stderr.write(f"error: {error}\n")
+        return error.exit_code
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

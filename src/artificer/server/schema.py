@@ -1,0 +1,210 @@
+"""The service's OpenAPI document, its row schema made from the champion's contract."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from typing import Any, Final
+
+from artificer.tables.contract import ColumnSpec, Contract
+from artificer.types import Json, Role
+
+MAX_LISTED: Final = 50
+"""So many categories of a column are listed as examples."""
+_EXAMPLE_ID: Final = "01936f3e-6f0a-7c31-9f53-0f6d4f3a8b11"
+
+
+def paths(contract: Contract | None) -> Json:
+    """Describe the routes that are not FastAPI's."""
+    problem = {"application/problem+json": {"schema": {"$ref": "#/components/schemas/Problem"}}}
+
+    def refusals(**described: str) -> Json:
+        return {code[1:]: {"description": text, "content": problem} for code, text in described.items()}
+
+    taken = {
+        "_400": "The body is not JSON.",
+        "_413": "The body is too large.",
+        "_415": "The body is of another type than JSON.",
+        "_503": "No model is serving, or the journal cannot be written; nothing was acknowledged.",
+    }
+    rows = {"rows": [] if contract is None else [example_row(contract)]}
+    outcomes = {"outcomes": [{"id": _EXAMPLE_ID, "value": None if contract is None else example_label(contract)}]}
+    return {
+        "/v1/predict": {
+            "post": {
+                "summary": "Predict rows",
+                "description": "Predictions come in the order of the rows, and are durably journalled before they are "
+                "sent. Columns the model does not know are ignored and named in `warnings`.",
+                "operationId": "predict",
+                "requestBody": _body("PredictRequest", rows),
+                "responses": {
+                    "200": _answer("The predictions.", "PredictResponse"),
+                    **refusals(
+                        _422="Rows break the contract; `violations` names row, column, value and rule.", **taken
+                    ),
+                },
+            }
+        },
+        "/v1/outcomes": {
+            "post": {
+                "summary": "Report what turned out to be true",
+                "description": "Each outcome refers to a prediction by its id. Of several for one id the newest "
+                "counts, and sending one again is harmless.",
+                "operationId": "outcomes",
+                "requestBody": _body("OutcomesRequest", outcomes),
+                "responses": {
+                    "200": _answer("They are durable.", "OutcomesResponse"),
+                    **refusals(_422="Values that the target cannot have.", **taken),
+                },
+            }
+        },
+        "/health/live": {"get": _read("Is the process alive?", "Health")},
+        "/health/ready": {
+            "get": {
+                **_read("Can it answer?", "Health"),
+                "responses": {
+                    "200": _answer("It can; `problems` says what is wrong all the same.", "Health"),
+                    "503": _answer("It cannot.", "Health"),
+                },
+            }
+        },
+        "/metrics": {
+            "get": {
+                "summary": "Counts and latencies for Prometheus",
+                "operationId": "metrics",
+                "responses": {"200": {"description": "Prometheus text.", "content": {"text/plain": {}}}},
+            }
+        },
+    }
+
+
+def components(contract: Contract | None) -> Json:
+    """Give the schemas that :func:`paths` refers to."""
+    label = {} if contract is None else label_schema(contract)
+    prediction: Json = {
+        "type": "object",
+        "required": ["id", "prediction"],
+        "properties": {"id": {"type": "string"}, "prediction": label},
+    }
+    if contract is not None and contract.classes:
+        prediction["required"].append("probabilities")
+        prediction["properties"]["probabilities"] = {
+            "type": "object",
+            "required": list(contract.classes),
+            "properties": {name: {"type": "number", "minimum": 0, "maximum": 1} for name in contract.classes},
+        }
+    return {
+        "Row": {"type": "object"} if contract is None else row_schema(contract),
+        "PredictRequest": _object(rows=_list("Row")),
+        "Prediction": prediction,
+        "PredictResponse": {
+            **_object(
+                model=_object(name={"type": "string"}, version={"type": "integer"}), predictions=_list("Prediction")
+            ),
+            "description": "`warnings` is present when columns were ignored.",
+        },
+        "Outcome": {**_object(id={"type": "string", "minLength": 1}, value=label), "additionalProperties": False},
+        "OutcomesRequest": _object(outcomes=_list("Outcome")),
+        "OutcomesResponse": _object(accepted={"type": "integer"}),
+        "Health": {"type": "object", "required": ["status"], "properties": {"status": {"type": "string"}}},
+        "Violation": _object(row={"type": "integer"}, column={"type": "string"}, value={}, rule={"type": "string"}),
+        "Problem": {
+            **_object(
+                type={"type": "string"},
+                title={"type": "string"},
+                status={"type": "integer"},
+                detail={"type": "string"},
+                instance={"type": "string"},
+            ),
+            "description": "RFC 9457 problem details; `violations` is present when cells break the contract.",
+        },
+    }
+
+
+def row_schema(contract: Contract) -> Json:
+    """Describe a row; columns that do not feed the model are accepted and need not be sent."""
+    used = [column for column in contract.columns if column.kind is not None]
+    return {
+        "type": "object",
+        "required": [column.name for column in used if not column.nullable],
+        "properties": {column.name: column_schema(column) for column in used},
+        "example": example_row(contract),
+    }
+
+
+def column_schema(column: ColumnSpec) -> Json:
+    """Describe the values of a column that feeds the model."""
+    types: list[str]
+    schema: Json = {}
+    if column.role is Role.NUMERIC:
+        types = ["number"] if column.format is None else ["number", "string"]
+        if column.low is not None and column.high is not None:
+            schema["description"] = f"From {column.low:g} to {column.high:g} at training; others are accepted."
+    elif column.role is Role.BOOLEAN:
+        types = ["boolean", "number"] if column.format is None else ["boolean", "number", "string"]
+    elif column.role is Role.DATETIME:
+        types = ["string", "number"]
+        schema["description"] = "ISO 8601, or seconds since 1970" + (
+            f", or as {column.format}." if column.format is not None else "."
+        )
+    else:
+        types = ["string", "number", "boolean"]
+        schema["examples"] = list(column.categories[:MAX_LISTED])
+    if column.nullable:
+        types.append("null")
+    return {"type": types if len(types) > 1 else types[0], **schema}
+
+
+def example_row(contract: Contract) -> Json:
+    """Make a row that the contract accepts."""
+    return {column.name: _example(column) for column in contract.columns if column.kind is not None}
+
+
+def example_label(contract: Contract) -> Any:
+    """Make a value that the target can have."""
+    return contract.label(contract.classes[-1]) if contract.classes else 1.0
+
+
+def label_schema(contract: Contract) -> Json:
+    """Describe the target's values."""
+    if not contract.classes:
+        return {"type": "number"}
+    kind = {"string": "string", "int": "integer", "float": "number", "bool": "boolean"}[contract.label_kind]
+    return {"type": kind, "enum": [contract.label(text) for text in contract.classes]}
+
+
+def _example(column: ColumnSpec) -> Any:
+    low, high = column.low, column.high
+    middle = 0.0 if low is None or high is None else low / 2 + high / 2
+    if column.role is Role.NUMERIC:
+        return round(middle) if column.dtype.lower().startswith(("int", "uint")) else float(f"{middle:.6g}")
+    if column.role is Role.BOOLEAN:
+        return True
+    if column.role is Role.DATETIME:
+        return datetime.fromtimestamp(middle, UTC).replace(microsecond=0).isoformat()
+    return column.categories[0] if column.categories else "a"
+
+
+def _object(**properties: Any) -> Json:
+    return {"type": "object", "required": list(properties), "properties": properties}
+
+
+def _list(name: str) -> Json:
+    return {"type": "array", "items": {"$ref": f"#/components/schemas/{name}"}}
+
+
+def _body(name: str, example: Any) -> Json:
+    schema = {"$ref": f"#/components/schemas/{name}"}
+    return {"required": True, "content": {"application/json": {"schema": schema, "example": example}}}
+
+
+def _answer(description: str, name: str) -> Json:
+    schema = {"$ref": f"#/components/schemas/{name}"}
+    return {"description": description, "content": {"application/json": {"schema": schema}}}
+
+
+def _read(summary: str, name: str) -> Json:
+    return {
+        "summary": summary,
+        "operationId": summary.split()[-1].rstrip("?"),
+        "responses": {"200": _answer("Yes.", name)},
+    }

@@ -1,0 +1,173 @@
+"""One model version, ready to answer: rows in, predictions and the journal's entries out."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import TYPE_CHECKING, Any, Final
+
+import numpy as np
+
+from artificer.errors import ArtificerError, ContractError, Violation, nearest
+from artificer.journal.entries import OutcomeEntry, PredictionEntry
+from artificer.serving.ids import Ids
+from artificer.tables.contract import canonical_text
+from artificer.types import MISSING_STRING, Kind
+
+if TYPE_CHECKING:
+    from artificer.bundle.model import Bundle
+
+MAX_VIOLATIONS: Final = 100
+MAX_ID: Final = 200
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """What a request is told, and what the journal keeps of it; one of each per row, in the order of the rows.
+
+    Attributes
+    ----------
+    entries : for the journal; id, scores and prediction of every row.
+    classes : canonical texts of the classes, in the order of the scores; empty for regression.
+    warnings : columns that were ignored.
+    unseen : how many cells held a category that training did not know.
+    """
+
+    entries: list[PredictionEntry]
+    classes: tuple[str, ...]
+    warnings: tuple[str, ...] = ()
+    unseen: int = 0
+
+
+class Predictor:
+    """A loaded bundle under the name and version it was promoted as. Nothing in it changes, so that what one request
+    does is done by one version; safe to share between threads.
+
+    Parameters
+    ----------
+    name, version : the model, as the pointer says.
+    bundle : the loaded bundle.
+    since : when this version became champion.
+    ids : where the predictions' names come from; shared by successive versions, so that they keep rising.
+    """
+
+    def __init__(self, name: str, version: int, bundle: Bundle, since: datetime, ids: Ids) -> None:
+        self.name = name
+        self.version = version
+        self.bundle = bundle
+        self.since = since
+        contract = bundle.contract
+        self._ids = ids
+        self._version = str(version)
+        self._labels = tuple(contract.label(text) for text in contract.classes)
+        self._known = [frozenset(column.categories) for column in contract.of(Kind.STRINGS)]
+        self._used = frozenset(column.name for column in contract.columns)
+
+    def answer(self, rows: Sequence[Any], at: float) -> Answer:
+        """Predict `rows`.
+
+        Parameters
+        ----------
+        rows : one mapping of column names to JSON values for each row.
+        at : the time to write down, seconds since 1970-01-01 UTC.
+
+        Raises
+        ------
+        ContractError
+            Rows break the contract; ``violations`` names row, column, value and rule.
+        ArtificerError
+            The model gave something that is not a number.
+        """
+        classes = self.bundle.contract.classes
+        if not rows:
+            return Answer([], classes)
+        blocks, warnings = self.bundle.reader.read(rows)
+        scores = self.bundle.predict_blocks(blocks)
+        if not np.isfinite(scores).all():
+            raise ArtificerError(
+                f"version {self.version} of {self.name} gave a score that is not a number; roll back to another version"
+            )
+        kept = rows if not warnings else [self._without_extras(row) for row in rows]
+        version = self._version
+        if classes:
+            labels = self._labels
+            told = [labels[code] for code in scores.argmax(axis=1).tolist()]
+        else:
+            told = scores[:, 0].tolist()
+        entries = [
+            PredictionEntry(name, at, version, row, of_row, prediction)
+            for name, row, of_row, prediction in zip(
+                self._ids.take(len(rows)), kept, scores.tolist(), told, strict=True
+            )
+        ]
+        return Answer(entries, classes, warnings, self._unseen(blocks.strings.tolist()))
+
+    def outcomes(self, items: Sequence[Any], at: float) -> list[OutcomeEntry]:
+        """Turn what a client reports as true, ``{"id": ..., "value": ...}`` each, into entries for the journal.
+
+        Raises
+        ------
+        ContractError
+            Items without an id, or with a value that the target cannot have.
+        """
+        entries: list[OutcomeEntry] = []
+        violations: list[Violation] = []
+        for index, item in enumerate(items):
+            broken = self._outcome(index, item, at)
+            if isinstance(broken, OutcomeEntry):
+                entries.append(broken)
+            else:
+                violations.append(broken)
+                if len(violations) >= MAX_VIOLATIONS:
+                    break
+        if violations:
+            first = violations[0]
+            where = f"outcome {first.row}" + (f', "{first.column}",' if first.column else "")
+            raise ContractError(f"{where} {first.rule}", violations)
+        return entries
+
+    def _outcome(self, index: int, item: Any, at: float) -> OutcomeEntry | Violation:
+        if not isinstance(item, dict) or set(item) != {"id", "value"}:
+            return Violation(index, "", shown(item), 'must be an object of "id" and "value"')
+        name, value = item["id"], item["value"]
+        if not isinstance(name, str) or not 0 < len(name) <= MAX_ID:
+            return Violation(index, "id", shown(name), f"must be a text of 1 to {MAX_ID} characters")
+        contract = self.bundle.contract
+        if not contract.task.is_classification:
+            if isinstance(value, bool) or not isinstance(value, int | float) or not abs(value) <= 1.7e308:
+                return Violation(index, "value", shown(value), "must be a finite number")
+            return OutcomeEntry(name, at, float(value))
+        if isinstance(value, str | int | float) and not (isinstance(value, int) and abs(value) > 2**63):
+            text = canonical_text(value)
+            if text in contract.classes:
+                return OutcomeEntry(name, at, self._labels[contract.classes.index(text)])
+            hint = nearest(text[:100], contract.classes)
+        else:
+            hint = ""
+        return Violation(index, "value", shown(value), f"must be a class of the target {contract.target}{hint}")
+
+    def _without_extras(self, row: Any) -> Any:
+        """Leave out what the contract does not know: nobody asked the journal to keep it."""
+        return {name: value for name, value in row.items() if name in self._used}
+
+    def _unseen(self, strings: list[list[str]]) -> int:
+        count = 0
+        for row in strings:
+            for text, known in zip(row, self._known, strict=True):
+                if text not in known and text != MISSING_STRING and known:
+                    count += 1
+        return count
+
+
+def shown(value: Any) -> Any:
+    """Cut an offending value to what an answer can carry."""
+    if value is None or isinstance(value, bool):
+        return value
+    if isinstance(value, float):
+        return value if value - value == 0.0 else repr(value)
+    if isinstance(value, int):
+        return value if -(2**63) <= value < 2**64 else "an integer of more than 64 bits"
+    text = value if isinstance(value, str) else f"{type(value).__name__} of {len(value)}"
+    text = text if len(text) <= 100 else text[:100] + "…"
+    return text.encode(errors="replace").decode()

@@ -1,0 +1,116 @@
+"""Rows in, predictions out, and what the journal is given."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from artificer.bundle.pointer import read_pointer
+from artificer.errors import ArtificerError, ContractError
+from artificer.journal.entries import OutcomeEntry
+from artificer.serving.champion import load
+from artificer.serving.ids import Ids
+from artificer.serving.predictor import Predictor
+from artificer.types import Task
+
+ROW = {"age": 40, "city": "Rome", "member": True, "seen": "2026-01-01T00:00:00Z"}
+
+
+def predictor_of(pointer: Path) -> Predictor:
+    return load(pointer, read_pointer(pointer), Ids())
+
+
+def test_a_class_comes_back_in_its_own_type_with_what_the_journal_needs(promote: Callable[..., Path]) -> None:
+    answer = predictor_of(promote(3)).answer([ROW, {**ROW, "age": 2}], at=7.0)
+    first, second = answer.entries
+    assert (first.prediction, type(first.prediction)) == (0, int)
+    assert first.scores == pytest.approx([0.75, 0.25])
+    assert (first.at, first.version, first.row) == (7.0, "3", ROW)
+    assert first.id < second.id
+    assert second.row["age"] == 2
+    assert answer.classes == ("0", "1")
+
+
+def test_a_value_comes_back_as_a_number(promote: Callable[..., Path]) -> None:
+    answer = predictor_of(promote(2, Task.REGRESSION)).answer([ROW], at=7.0)
+    assert answer.entries[0].prediction == 42.0
+    assert answer.entries[0].scores == [42.0]
+    assert answer.classes == ()
+
+
+def test_unseen_categories_are_counted_and_extra_columns_are_left_out(promote: Callable[..., Path]) -> None:
+    predictor = predictor_of(promote())
+    answer = predictor.answer([{**ROW, "city": "Atlantis", "shoe": 1, "code": "c"}, ROW, {"age": 1}], at=0.0)
+    assert answer.unseen == 1
+    assert answer.warnings == ('column "shoe" is not part of the model and was ignored',)
+    assert answer.entries[0].row == {**ROW, "city": "Atlantis", "code": "c"}
+
+
+def test_no_rows_no_answer(promote: Callable[..., Path]) -> None:
+    assert predictor_of(promote()).answer([], at=0.0).entries == []
+
+
+def test_rows_that_break_the_contract_are_refused(promote: Callable[..., Path]) -> None:
+    with pytest.raises(ContractError) as caught:
+        predictor_of(promote()).answer([ROW, {**ROW, "age": "old"}, 5], at=0.0)
+    assert [(v.row, v.column) for v in caught.value.violations] == [(1, "age"), (2, "")]
+
+
+def test_a_score_that_is_no_number_is_never_told(promote: Callable[..., Path], monkeypatch: pytest.MonkeyPatch) -> None:
+    predictor = predictor_of(promote())
+    broken = type("Broken", (), {"contract": predictor.bundle.contract, "reader": predictor.bundle.reader})()
+    broken.predict_blocks = lambda blocks: np.array([[np.nan, 0.5]], dtype=np.float32)
+    monkeypatch.setattr(predictor, "bundle", broken)
+    with pytest.raises(ArtificerError, match="not a number"):
+        predictor.answer([ROW], at=0.0)
+
+
+@pytest.mark.parametrize("value", [1, 1.0, "1", " 1 "])
+def test_outcomes_are_read_as_the_classes_are(promote: Callable[..., Path], value: object) -> None:
+    assert predictor_of(promote()).outcomes([{"id": "a", "value": value}], at=5.0) == [OutcomeEntry("a", 5.0, 1)]
+
+
+@pytest.mark.parametrize(
+    ("item", "column"),
+    [
+        ({"id": "a", "value": 2}, "value"),
+        ({"id": "a", "value": None}, "value"),
+        ({"id": "a", "value": [1]}, "value"),
+        ({"id": "a", "value": True}, "value"),
+        ({"id": "a", "value": 10**6000}, "value"),
+        ({"id": "a", "value": float("inf")}, "value"),
+        ({"id": "", "value": 1}, "id"),
+        ({"id": "a" * 201, "value": 1}, "id"),
+        ({"id": 7, "value": 1}, "id"),
+        ({"id": "a"}, ""),
+        ({"id": "a", "value": 1, "note": "?"}, ""),
+        ("a", ""),
+        ([], ""),
+        (None, ""),
+    ],
+)
+def test_outcomes_that_the_target_cannot_have_are_refused(
+    promote: Callable[..., Path], item: object, column: str
+) -> None:
+    with pytest.raises(ContractError) as caught:
+        predictor_of(promote()).outcomes([{"id": "fine", "value": 0}, item], at=5.0)
+    assert [(v.row, v.column) for v in caught.value.violations] == [(1, column)]
+
+
+@pytest.mark.parametrize("value", ["12", True, None, 10**400, float("nan")])
+def test_an_outcome_of_a_regression_is_a_finite_number(promote: Callable[..., Path], value: object) -> None:
+    predictor = predictor_of(promote(task=Task.REGRESSION))
+    assert predictor.outcomes([{"id": "a", "value": 3}], at=5.0) == [OutcomeEntry("a", 5.0, 3.0)]
+    with pytest.raises(ContractError):
+        predictor.outcomes([{"id": "a", "value": value}], at=5.0)
+
+
+def test_ids_rise_and_never_repeat() -> None:
+    ids = Ids()
+    made = [name for count in (1, 5000, 1, 3) for name in ids.take(count)]
+    assert made == sorted(made)
+    assert len(set(made)) == len(made)
+    assert all(len(name) == 36 and name[14] == "7" and name[19] in "89ab" for name in made)
