@@ -20,6 +20,9 @@ TAGS = AlgorithmTags(family="boosting", representation="trees", missing_values=T
 ROUNDS: Params = {"rounds": 300, "max_rounds": 2000, "patience": 50}
 """``rounds`` without validation rows; with them at most ``max_rounds``, until ``patience`` rounds brought no gain."""
 
+TWO_CORES = 0.6
+"""Wall time on two cores against the processor time of one, about."""
+
 LEARNING_RATE = Dimension(0.01, 0.3, log=True)
 
 

@@ -11,7 +11,7 @@ from typing import Any, ClassVar
 import numpy as np
 
 from artificer.algorithms.base import Algorithm, Dimension, FitContext, Fitted
-from artificer.algorithms.boosting import LEARNING_RATE, ROUNDS, TAGS, FittedTrees
+from artificer.algorithms.boosting import LEARNING_RATE, ROUNDS, TAGS, TWO_CORES, FittedTrees
 from artificer.algorithms.constant import fallback
 from artificer.algorithms.links import ABSENT, score_columns
 from artificer.algorithms.trees import Tree, Trees
@@ -112,11 +112,11 @@ class CatBoost(Algorithm):
         return settings | {name: self.params[name] for name in names}
 
     def seconds(self, rows: int, features: int, n_classes: int) -> float:
-        columns = 1 if n_classes <= 2 else n_classes
+        columns = 1.0 if n_classes <= 2 else n_classes**0.7
         rounds = self.params["rounds"] * (0.07 / self.params["learning_rate"]) ** 0.7
         depth = self.params["depth"] / 6
-        one = 5e-4 * 2 ** (self.params["depth"] - 6) + rows * (3e-7 + 5e-9 * features) * depth * columns
-        return 0.1 + float(rounds * one)
+        one = 2.2e-4 * features * 2 ** (0.7 * (self.params["depth"] - 6)) + rows * (1.5e-7 + 6e-9 * features) * depth
+        return 0.1 + TWO_CORES * float(rounds * columns * one)
 
 
 class _Clock:

@@ -30,7 +30,7 @@ class ExtraTrees(Forest):
         {"max_features": 0.5, "min_samples_leaf": 2},
         {"min_samples_leaf": 1},
     )
-    per_row = 1.5e-8
+    per_row = 2.1e-8
 
     def estimator(self, settings: Params, task: Task) -> Any:
         from sklearn.ensemble import ExtraTreesClassifier, ExtraTreesRegressor

@@ -95,7 +95,7 @@ class Forest(Algorithm):
         auto = features**0.5 if n_classes > 1 else 0.5 * features
         tried = max(1.0, self.params["max_features"] * features or auto)
         levels = np.log2(min(rows, self.params["max_leaves"]) + 2)
-        return 0.1 + float(self.params["trees"] * (1e-3 + self.per_row * rows * tried * levels))
+        return 0.1 + 0.6 * float(self.params["trees"] * (2e-3 + self.per_row * rows * tried * levels))
 
 
 def _grow(model: Any, X: Floats, y: Any, weight: Doubles | None, trees: int, context: FitContext) -> int:

@@ -8,7 +8,7 @@ from typing import Any, ClassVar
 import numpy as np
 
 from artificer.algorithms.base import Algorithm, Dimension, FitContext, Fitted
-from artificer.algorithms.boosting import LEARNING_RATE, ROUNDS, TAGS, FittedTrees, Stopper
+from artificer.algorithms.boosting import LEARNING_RATE, ROUNDS, TAGS, TWO_CORES, FittedTrees, Stopper
 from artificer.algorithms.constant import fallback
 from artificer.algorithms.links import score_columns
 from artificer.algorithms.trees import Tree, Trees, round_down
@@ -120,8 +120,8 @@ def _seconds(params: Params, rows: int, features: int, n_classes: int) -> float:
     columns = 1 if n_classes <= 2 else n_classes
     rounds = params["rounds"] * (0.05 / params["learning_rate"]) ** 0.7
     leaves = params["num_leaves"] / 31
-    one = 4e-5 * features**0.5 * leaves + rows * (1e-7 + 5e-9 * features) * leaves**0.5
-    return 0.05 + float(rounds * columns * one)
+    one = 6e-5 * features * leaves + rows * (4e-8 + 1e-8 * features) * leaves**0.5
+    return 0.05 + TWO_CORES * float(rounds * columns * one)
 
 
 @dataclass(frozen=True)

@@ -78,7 +78,7 @@ class Logistic(Algorithm):
 
     def seconds(self, rows: int, features: int, n_classes: int) -> float:
         columns = 1 if n_classes == 2 else n_classes
-        return 0.02 + 60 * rows * (8e-10 * features * columns + 2e-8 * columns)
+        return 0.005 + 25 * rows * (8e-10 * features * columns + 2e-8 * columns)
 
 
 def _loss(A: Doubles, codes: Ints, share: Doubles, columns: int, penalty: float) -> Callable[[Doubles], Any]:

@@ -30,7 +30,7 @@ class RandomForest(Forest):
         {"min_samples_leaf": 2},
         {"max_features": 0.5, "min_samples_leaf": 5},
     )
-    per_row = 3e-8
+    per_row = 8.5e-8
 
     def estimator(self, settings: Params, task: Task) -> Any:
         from sklearn.ensemble import RandomForestClassifier, RandomForestRegressor

@@ -171,7 +171,7 @@ def round_down(threshold: Doubles) -> Floats:
     """
     with np.errstate(over="ignore"):
         near = threshold.astype(np.float32)
-    lower = np.nextafter(near, np.float32(-np.inf))
+        lower = np.nextafter(near, np.float32(-np.inf))
     return np.where(near.astype(np.float64) > threshold, lower, near).astype(np.float32)
 
 

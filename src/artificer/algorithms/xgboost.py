@@ -9,7 +9,7 @@ from typing import Any, ClassVar
 import numpy as np
 
 from artificer.algorithms.base import Algorithm, Dimension, FitContext, Fitted
-from artificer.algorithms.boosting import LEARNING_RATE, ROUNDS, TAGS, FittedTrees, Stopper
+from artificer.algorithms.boosting import LEARNING_RATE, ROUNDS, TAGS, TWO_CORES, FittedTrees, Stopper
 from artificer.algorithms.constant import fallback
 from artificer.algorithms.links import score_columns
 from artificer.algorithms.trees import Trees, from_nodes
@@ -112,8 +112,9 @@ class XGBoost(Algorithm):
         columns = 1 if n_classes <= 2 else n_classes
         rounds = self.params["rounds"] * (0.06 / self.params["learning_rate"]) ** 0.7
         depth = self.params["max_depth"] / 6
-        one = 2e-4 * depth**2 + rows * (1e-7 + 1e-8 * features * self.params["colsample"]) * depth
-        return 0.05 + float(rounds * columns * one)
+        looked_at = features * self.params["colsample"]
+        one = 1.6e-4 * looked_at * depth**2 + rows * (5e-8 + 1.7e-8 * looked_at) * depth
+        return 0.05 + TWO_CORES * float(rounds * columns * one)
 
 
 @dataclass(frozen=True)
