@@ -7,6 +7,8 @@ import re
 from pathlib import Path
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from artificer.errors import ConfigurationError, MissingError
 from artificer.problem.amounts import Budget
@@ -49,6 +51,8 @@ REFUSED = [
     (f'{GOOD}[training]\nbudget = "0s"', 4, "must be a budget above zero"),
     (f'{GOOD}[loop]\ninterval = "0s"', 4, "loop.interval"),
     (f"{GOOD}[serving]\nport = 70000", 4, "serving.port = 70000 must be a whole number from 0 to 65535"),
+    (f"{GOOD}[training]\nseed = 0x{'f' * 9000}", 4, "training.seed = (a huge number) must be a whole number"),
+    (f"{GOOD}positive = 0x{'f' * 9000}", 3, "data.positive = (a huge number) must be a class label"),
     (f"{GOOD}max_reject_share = -0.1", 3, "must be a number from 0 to 1"),
     ('requirements = [\n  "roc_auc >= 0.8",\n  "roc_auk >= 0.8",\n]\n' + GOOD, 3, 'did you mean "roc_auc"?'),
     ("requirements = [3]\n" + GOOD, 1, "requirements[0] = 3 must be a text in quotes"),
@@ -70,6 +74,7 @@ REFUSED = [
     ('[data]\ntarget = "y', 2, "this is not TOML"),
     ("[data\n", 1, "this is not TOML"),
     ("a = " + "[" * 5000, 1, "nested too deeply"),
+    ("a = " + "1" * 5000, 1, "a number of thousands of digits"),
 ]
 
 
@@ -80,7 +85,7 @@ def test_what_is_wrong_is_named(text: str, line: int, said: str) -> None:
     message = str(caught.value)
     assert said in message
     assert "\n" not in message
-    if "nested" not in said:
+    if "nested" not in said and "thousands" not in said:
         assert message.startswith(f"artificer.toml, line {line}: ")
 
 
@@ -213,7 +218,7 @@ def test_files_that_cannot_be_read(tmp_path: Path, monkeypatch: pytest.MonkeyPat
 def test_an_enormous_file_is_not_read(tmp_path: Path) -> None:
     write(tmp_path, b"")
     os.truncate(tmp_path / PROJECT_FILE, 10**9)
-    with pytest.raises(ConfigurationError, match="larger than 10 MB"):
+    with pytest.raises(ConfigurationError, match="larger than 1 MB"):
         load_problem(tmp_path)
 
 
@@ -222,3 +227,45 @@ def test_every_sentence_reads_without_the_validators_own_words() -> None:
         with pytest.raises(ConfigurationError) as caught:
             parse_problem(text)
         assert not re.search(r"Input should|type=|pydantic|validation error|\bNone\b", str(caught.value))
+
+
+PIECES = (
+    *("[data]", "[training]", "[stores]", "[x]", "[[data]]", "[data.target]", "requirements", "target", "id", "budget"),
+    *(
+        "=",
+        " = ",
+        '"y"',
+        "3",
+        "[",
+        "]",
+        "{",
+        "}",
+        ",",
+        '"""',
+        "'''",
+        "#",
+        "\\",
+        "\r",
+        "\n",
+        "\n",
+        "inf",
+        "\x00",
+        "${",
+        "é",
+    ),
+)
+
+
+@settings(max_examples=400, deadline=None, derandomize=True)
+@given(text=st.lists(st.sampled_from(PIECES), max_size=25).map("".join) | st.text(max_size=60))
+def test_nothing_but_a_sentence_comes_of_any_text(text: str) -> None:
+    try:
+        parse_problem(text)
+    except ConfigurationError as error:
+        assert "\n" not in str(error)  # noqa: PT017 - most texts are refused, and one that is not is fine too
+
+
+def test_a_long_file_is_read_at_once() -> None:
+    names = ",\n".join(f'"c{number}"' for number in range(50_000))
+    with pytest.raises(ConfigurationError, match=r'line 50004: "zzzz" is not a key'):
+        parse_problem(f"{GOOD}drop = [\n{names}]\nzzzz = 1")

@@ -127,4 +127,6 @@ def _shown(value: Any) -> str:
         return "(a table)"
     if isinstance(value, list | tuple):
         return "(a list)"
+    if isinstance(value, int) and abs(value) >= 2**64:  # printing a very long one is refused
+        return "(a huge number)"
     return str(value)

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import bisect
 import re
+import tomllib
 from typing import TypeAlias
 
 KeyPath: TypeAlias = tuple[str | int, ...]
@@ -36,6 +38,7 @@ class _Scanner:
     def __init__(self, text: str) -> None:
         self.text = text
         self.at = 0
+        self.breaks = [found.start() for found in re.finditer("\n", text)]
         self.found: dict[KeyPath, int] = {}
         self.counts: dict[KeyPath, int] = {}  # how often an array of tables was continued
 
@@ -58,7 +61,7 @@ class _Scanner:
         return match[0]
 
     def _note(self, path: KeyPath) -> None:
-        self.found.setdefault(path, self.text.count("\n", 0, self.at) + 1)
+        self.found.setdefault(path, bisect.bisect_left(self.breaks, self.at) + 1)
 
     def _header(self) -> KeyPath:
         many = self.text.startswith("[[", self.at)
@@ -129,7 +132,5 @@ def _unquote(raw: str) -> str:
     if raw[0] == "'":
         return raw[1:-1]
     if raw[0] == '"':
-        import tomllib
-
         return str(tomllib.loads(f"key = {raw}")["key"])
     return raw

@@ -16,7 +16,7 @@ from artificer.problem.lines import KeyPath, key_lines
 from artificer.problem.model import Problem, section_keys
 
 PROJECT_FILE = "artificer.toml"
-_LARGEST = 10_000_000
+_LARGEST = 1_000_000
 _PLACE = re.compile(r" \(at (?:line (\d+), column \d+|end of document)\)$")
 
 
@@ -49,11 +49,14 @@ def parse_problem(text: str, where: str = PROJECT_FILE) -> Problem:
     """
     try:
         values = tomllib.loads(text)
+        lines = key_lines(text)
     except tomllib.TOMLDecodeError as error:
         raise ConfigurationError(_syntax(str(error), text, where)) from None
+    except ValueError:  # Python refuses to read whole numbers of more than 4300 digits
+        raise ConfigurationError(f"{where}: it holds a number of thousands of digits; correct it") from None
     except RecursionError:
         raise ConfigurationError(f"{where}: its values are nested too deeply; write it as sections of keys") from None
-    return _validated(values, key_lines(text), where)
+    return _validated(values, lines, where)
 
 
 def build_problem(values: Mapping[str, Any], where: str = "the problem") -> Problem:
@@ -105,7 +108,7 @@ def _validated(values: Mapping[str, Any], lines: Mapping[KeyPath, int], where: s
 def _read(path: Path) -> str:
     try:
         if path.stat().st_size > _LARGEST:
-            raise ConfigurationError(f"{path} is larger than 10 MB, which no project file is; restore the right one")
+            raise ConfigurationError(f"{path} is larger than 1 MB, which no project file is; restore the right one")
         raw = path.read_bytes()
     except (FileNotFoundError, NotADirectoryError):
         raise _absent(path) from None

@@ -39,7 +39,7 @@ class FileLock:
         The lock file cannot be made or locked.
     """
 
-    def __init__(self, path: Path, purpose: str = "working", place: str = "", clock: Clock | None = None) -> None:
+    def __init__(self, path: Path, purpose: str = "working", clock: Clock | None = None, *, place: str = "") -> None:
         self.path = path
         self.place = place or str(path)
         self.purpose = purpose

@@ -29,9 +29,11 @@ def _text(value: str) -> str:
 
 
 def _names(values: tuple[str, ...]) -> tuple[str, ...]:
+    seen: set[str] = set()
     for value in values:
-        if values.count(value) > 1:
+        if value in seen:
             raise ValueError(f'a list in which "{value}" stands once')
+        seen.add(value)
     return values
 
 
@@ -52,7 +54,7 @@ def _label(value: Any) -> Any:
     """A class label in its canonical text, so that ``positive = 1`` and ``positive = true`` may be written."""
     if isinstance(value, bool):
         return "true" if value else "false"
-    return str(value) if isinstance(value, int) else value
+    return str(value) if isinstance(value, int) and abs(value) < 2**64 else value
 
 
 def _parsed(kind: Any) -> BeforeValidator:
@@ -182,7 +184,7 @@ class Serving(Section):
     host: Text = _key("127.0.0.1", "The address it listens on; 0.0.0.0 is every one.", "a host name or address")
     port: Whole = _key(8400, "The port; 0 takes any free one.", "a whole number from 0 to 65535", ge=0, le=65535)
     max_body_mb: Number = _key(
-        50, "The largest request in megabytes (10^6 bytes).", "a number above 0, at most 10000", gt=0, le=10_000
+        50.0, "The largest request in megabytes (10^6 bytes).", "a number above 0, at most 10000", gt=0, le=10_000
     )
 
 

@@ -129,7 +129,7 @@ class Project:
         BusyError
             On entering, where another process holds it.
         """
-        return FileLock(self.lock_file, purpose, str(self.dir), clock)
+        return FileLock(self.lock_file, purpose, clock, place=str(self.dir))
 
 
 def open_project(dir: Path | str = ".") -> Project:

@@ -41,7 +41,7 @@ class Requirement:
     Attributes
     ----------
     name : a metric, or one of ``OPERATIONAL``.
-    operator : which way the bound holds.
+    op : which way the bound holds.
 
     Examples
     --------
@@ -53,7 +53,7 @@ class Requirement:
     """
 
     name: str
-    operator: Literal[">=", "<=", ">", "<"]
+    op: Literal[">=", "<=", ">", "<"]
     bound: float
 
     @classmethod
@@ -95,13 +95,13 @@ class Requirement:
 
     def holds(self, value: float) -> bool:
         """Whether a measured value keeps the bound; nan keeps none."""
-        if self.operator[0] == ">":
-            return value > self.bound or (self.operator == ">=" and value == self.bound)
-        return value < self.bound or (self.operator == "<=" and value == self.bound)
+        if self.op[0] == ">":
+            return value > self.bound or (self.op == ">=" and value == self.bound)
+        return value < self.bound or (self.op == "<=" and value == self.bound)
 
     def __str__(self) -> str:
         bound = int(self.bound) if self.bound == int(self.bound) and abs(self.bound) < 1e15 else self.bound
-        return f"{self.name} {self.operator} {bound!r}"
+        return f"{self.name} {self.op} {bound!r}"
 
 
 def requirement_names() -> list[str]:
