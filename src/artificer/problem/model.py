@@ -104,7 +104,7 @@ class Data(Section):
     target: Text = _key(..., "The column to predict.", "the name of a column", "returned")
     positive: Label | None = _key(
         None,
-        "Of two classes, the one that counts as positive; unset, the rarer one.",
+        "Of two classes, the one that counts as positive; unset, one called yes, true, 1 or alike, else the rarer one.",
         'a class label, like "yes" or 1',
         "yes",
     )
