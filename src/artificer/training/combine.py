@@ -43,7 +43,7 @@ def _series(name: str, values: list[Any], dtype: Any) -> pl.Series:
 
 
 def _time(value: Any) -> datetime | None:
-    """ISO 8601 text or epoch seconds as a naive UTC time; anything else is missing, as the contract's reader counts it."""
+    """ISO 8601 text or epoch seconds as a naive UTC time; anything else is missing."""
     try:
         at = datetime.fromtimestamp(value, UTC) if isinstance(value, (int, float)) else datetime.fromisoformat(value)
     except (ValueError, TypeError, OverflowError, OSError):

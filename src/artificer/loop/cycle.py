@@ -1,0 +1,233 @@
+"""One cycle of the loop as a durable workflow: observe, decide, train, gate, compare, promote or keep, roll back.
+
+DBOS keeps what each step returned, so a process that is killed in the seventh step goes on at the seventh when it is
+started again. Steps exchange JSON alone (no pickle), and each step that changes something outside (a run's files, the
+registry, the history) is written so that doing it a second time changes nothing.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+from dbos import DBOS, DBOSConfig, DBOSPortableJSONSerializer, SetWorkflowID
+
+from artificer.clock import Clock, SystemClock
+from artificer.errors import ArtificerError
+from artificer.loop import actions
+from artificer.loop.history import Record
+from artificer.loop.observe import collect_labelled, observe
+from artificer.policies.retraining import Action, decide
+from artificer.problem.project import Project
+from artificer.training.request import Watch, silent
+from artificer.types import Json
+
+WORKFLOW_VERSION = "1"
+"""Changes when the steps of a cycle change; a pending cycle of another version is then not resumed but begun anew."""
+
+
+@dataclass(frozen=True)
+class Runtime:
+    """What steps need besides their arguments; set before workflows are launched or resumed."""
+
+    project: Project
+    clock: Clock
+    watch: Watch
+    after_training: Callable[[Json], None]
+    threads: int
+
+
+_runtime: Runtime | None = None
+
+
+def _now() -> Runtime:
+    if _runtime is None:
+        raise ArtificerError("the loop was not launched; call launch first")
+    return _runtime
+
+
+def launch(
+    project: Project,
+    *,
+    clock: Clock | None = None,
+    watch: Watch = silent,
+    after_training: Callable[[Json], None] = lambda document: None,
+    threads: int = 2,
+) -> None:
+    """Open the workflow store and resume what a dead process left unfinished.
+
+    Parameters
+    ----------
+    after_training : told each finished training's document (to write its report, say).
+    """
+    global _runtime
+    _runtime = Runtime(project, clock or SystemClock(), watch, after_training, threads)
+    project.prepare()
+    config: DBOSConfig = {
+        "name": "artificer",
+        "system_database_url": project.store_url("loop") or f"sqlite:///{project.home / 'loop.sqlite'}",
+        "serializer": DBOSPortableJSONSerializer(),
+        "application_version": WORKFLOW_VERSION,
+        "executor_id": "loop",
+        "log_level": "ERROR",
+        "enable_otlp": False,
+    }
+    logging.getLogger("dbos").setLevel(logging.ERROR)
+    DBOS(config=config)
+    DBOS.launch()
+
+
+def shut_down() -> None:
+    """Close the workflow store; a cycle under way is left to be resumed."""
+    DBOS.destroy()
+
+
+def resume() -> list[Json]:
+    """Wait for the cycles that :func:`launch` found unfinished; returns what they came to."""
+    return [DBOS.retrieve_workflow(found.workflow_id).get_result() for found in DBOS.list_workflows(status="PENDING")]
+
+
+def run_cycle(cycle_id: str) -> Json:
+    """Run one cycle to its end, or give what it came to when it has run already."""
+    with SetWorkflowID(cycle_id):
+        handle = DBOS.start_workflow(cycle, cycle_id)
+    result: Json = handle.get_result()
+    if result["action"] == Action.WAIT.value:
+        # A look that led to nothing needs no place in the store; a day has thousands of them.
+        DBOS.delete_workflow(cycle_id)
+    return result
+
+
+def run_first_training(workflow_id: str) -> Json:
+    """Train the first version durably."""
+    with SetWorkflowID(workflow_id):
+        handle = DBOS.start_workflow(first_training, workflow_id)
+    result: Json = handle.get_result()
+    return result
+
+
+@DBOS.workflow()
+def first_training(workflow_id: str) -> Json:
+    run = step_fit(workflow_id, "first", None, [], None)
+    return _enter_and_settle(run)
+
+
+@DBOS.workflow()
+def cycle(cycle_id: str) -> Json:
+    found = step_observe(cycle_id)
+    decision = step_decide(found)
+    action = decision["action"]
+    if action == Action.WAIT.value:
+        return {"cycle": cycle_id, "action": action, "reason": decision["reason"]}
+    step_record(cycle_id, found, decision)
+    result: Json = {"cycle": cycle_id, "action": action, "reason": decision["reason"]}
+    if action == Action.ROLLBACK.value:
+        return {**result, "change": step_roll_back(cycle_id, decision)}
+    if action in (Action.REFIT.value, Action.SEARCH.value):
+        rows = step_collect(cycle_id)
+        run = step_fit(cycle_id, found["cause"], action, rows, found)
+        return {**result, **_enter_and_settle(run)}
+    return result
+
+
+def _enter_and_settle(run: Json) -> Json:
+    version = step_enter(run)
+    comparison = step_compare(run)
+    promotion = step_settle(run, version, comparison)
+    step_finish(run, version, promotion)
+    return {"run": run["id"], "version": version, "comparison": comparison, "promotion": promotion, "gate": run["gate"]}
+
+
+@DBOS.step()
+def step_observe(cycle_id: str) -> Json:
+    return observe(_now().project, _now().clock.now().timestamp())
+
+
+@DBOS.step()
+def step_decide(found: Json) -> Json:
+    from artificer.loop.observe import facts_of, rules_of
+
+    return decide(facts_of(found), rules_of(_now().project)).to_json()
+
+
+@DBOS.step()
+def step_record(cycle_id: str, found: Json, decision: Json) -> None:
+    runtime = _now()
+    kind = "alert" if decision["action"] == Action.ALERT.value else "decision"
+    history = actions.history_of(runtime.project)
+    if kind == "alert":
+        # The same alert at every look would bury the history.
+        last = next((r for r in reversed(history.records()) if r.actor == "loop"), None)
+        if last is not None and last.kind == "alert" and last.evidence.get("subject") == found["subject"]:
+            return
+    history.write(
+        Record(
+            key=f"{cycle_id}/decision",
+            at=runtime.clock.now().timestamp(),
+            kind=kind,
+            actor="loop",
+            summary=f"{decision['action']}: {decision['reason']}",
+            version=found["champion"],
+            evidence={**decision["evidence"], "rejected": decision["rejected"], "subject": found["subject"]},
+        )
+    )
+
+
+@DBOS.step()
+def step_collect(cycle_id: str) -> Json:
+    """Pin the labelled rows in a file of the run, so that a resumed cycle trains on the same ones."""
+    runtime = _now()
+    return collect_labelled(runtime.project, actions.run_folder(runtime.project, cycle_id))
+
+
+@DBOS.step()
+def step_fit(run_id: str, cause: str, action: str | None, rows: Any, found: Json | None) -> Json:
+    from artificer.loop.observe import read_collected
+
+    runtime = _now()
+    production: list[Json] = read_collected(rows) if rows else []
+    recipe = None
+    if action == Action.REFIT.value:
+        recipe = actions.champion_bundle(runtime.project)[1].recipe
+    return actions.fit(
+        runtime.project,
+        run_id,
+        cause=cause,
+        recipe=recipe,
+        production_rows=production,
+        newest_test_rows=rows["newest_test_rows"] if rows else None,
+        watch=runtime.watch,
+        clock=runtime.clock,
+        threads=runtime.threads,
+    )
+
+
+@DBOS.step()
+def step_enter(run: Json) -> int:
+    project = _now().project
+    version = actions.enter(project, run)
+    actions.note_trained(project, run, version, "loop")
+    return version
+
+
+@DBOS.step()
+def step_compare(run: Json) -> Json | None:
+    return actions.compare(_now().project, run)
+
+
+@DBOS.step()
+def step_settle(run: Json, version: int, comparison: Json | None) -> Json:
+    return actions.settle(_now().project, run, version, comparison, "loop")
+
+
+@DBOS.step()
+def step_finish(run: Json, version: int, promotion: Json) -> None:
+    runtime = _now()
+    runtime.after_training(actions.finish_document(runtime.project, run, version, promotion))
+
+
+@DBOS.step()
+def step_roll_back(cycle_id: str, decision: Json) -> Json:
+    return actions.roll_back(_now().project, decision["reason"], "loop", key=f"{cycle_id}/rollback")

@@ -1,0 +1,118 @@
+"""The HTTP service as a child process of the loop: started, watched, started again when it dies."""
+
+from __future__ import annotations
+
+import json
+import selectors
+import subprocess
+import sys
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from types import TracebackType
+
+from artificer.clock import Clock, SystemClock
+from artificer.errors import ArtificerError
+from artificer.problem.project import Project
+
+START_SECONDS = 30.0
+STOP_SECONDS = 15.0
+BACKOFF_MAX = 60.0
+
+
+def server_arguments(
+    project: Project, host: str | None = None, port: int | None = None, *, as_json: bool = True
+) -> list[str]:
+    """The command line of the serving process of a project."""
+    serving = project.problem.serving
+    return [
+        sys.executable,
+        "-m",
+        "artificer.server",
+        "--pointer",
+        str(project.champion_file),
+        "--journal",
+        str(project.journal),
+        "--host",
+        host or serving.host,
+        "--port",
+        str(serving.port if port is None else port),
+        "--max-body-mb",
+        str(serving.max_body_mb),
+        *(["--json"] if as_json else []),
+    ]
+
+
+@dataclass
+class Service:
+    """Keeps one serving process alive between ``with`` and its end.
+
+    Attributes
+    ----------
+    log : gets what the process says on stderr.
+    url : where it listens, once it does.
+    """
+
+    arguments: Sequence[str]
+    log: Path
+    clock: Clock = field(default_factory=SystemClock)
+    restarts: int = 0
+    url: str = ""
+    _process: subprocess.Popen[bytes] | None = None
+    _not_before: float = 0.0
+
+    def __enter__(self) -> Service:
+        self._start()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.stop()
+
+    def keep_alive(self) -> bool:
+        """Start the process again if it has died, with growing pauses; says whether it had died."""
+        if self._process is not None and self._process.poll() is None:
+            return False
+        if self.clock.monotonic() >= self._not_before:
+            self.restarts += 1
+            self._not_before = self.clock.monotonic() + min(2.0**self.restarts, BACKOFF_MAX)
+            self._start()
+        return True
+
+    def stop(self) -> None:
+        """Ask the process to drain and end; kill it if it does not."""
+        process, self._process = self._process, None
+        if process is None or process.poll() is not None:
+            return
+        process.terminate()
+        try:
+            process.wait(STOP_SECONDS)
+        except subprocess.TimeoutExpired:
+            process.kill()
+            process.wait()
+
+    def _start(self) -> None:
+        self.log.parent.mkdir(parents=True, exist_ok=True)
+        with self.log.open("ab") as log:
+            self._process = subprocess.Popen(  # noqa: S603 -- our own interpreter and module
+                list(self.arguments), stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=log
+            )
+        try:
+            self.url = json.loads(self._first_line())["url"]
+        except (ValueError, KeyError):
+            self.stop()
+            raise ArtificerError(f"the service did not start: {self._last_words()}; its log is {self.log}") from None
+
+    def _first_line(self) -> bytes:
+        """What the process says once it listens; empty when it ends or keeps silent instead."""
+        stdout = self._process.stdout if self._process else None
+        if stdout is None:
+            return b""
+        with selectors.DefaultSelector() as selector:
+            selector.register(stdout, selectors.EVENT_READ)
+            return stdout.readline() if selector.select(START_SECONDS) else b""
+
+    def _last_words(self) -> str:
+        lines = self.log.read_text(encoding="utf-8", errors="replace").strip().splitlines()
+        return lines[-1].removeprefix("error: ").rstrip(".") if lines else "it said nothing"

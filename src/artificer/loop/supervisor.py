@@ -1,0 +1,115 @@
+"""The self-running whole: train if needed, serve, look again and again, act, until told to stop."""
+
+from __future__ import annotations
+
+import signal
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from types import FrameType
+
+from artificer.clock import Clock, SystemClock
+from artificer.errors import ArtificerError
+from artificer.loop import actions
+from artificer.loop.service import Service, server_arguments
+from artificer.problem.lock import FileLock
+from artificer.problem.project import Project
+from artificer.training.request import Watch, silent
+from artificer.types import Json
+
+SCHEMA = "artificer.run/1"
+
+
+def run_forever(
+    project: Project,
+    *,
+    host: str | None = None,
+    port: int | None = None,
+    say: Callable[[str], None],
+    watch: Watch = silent,
+    after_training: Callable[[Json], None] = lambda document: None,
+    stop: threading.Event | None = None,
+    clock: Clock | None = None,
+    threads: int = 2,
+) -> Json:
+    """Run a project until `stop` is set or the process is asked to end (SIGINT, SIGTERM).
+
+    Raises
+    ------
+    BusyError
+        Another process runs this project's loop.
+    """
+    from artificer.loop import cycle
+
+    clock, stop = clock or SystemClock(), stop or threading.Event()
+    project.prepare()
+    counts = {"cycles": 0, "retrained": 0}
+    arguments = server_arguments(project, host, port)
+    with FileLock(project.home / "loop.lock", "running the loop", clock), _stopped_by_signals(stop):
+        actions.registry_of(project).reconcile()
+        cycle.launch(project, clock=clock, watch=watch, after_training=after_training, threads=threads)
+        try:
+            for finished in cycle.resume():
+                say(f"resumed and finished: {_line(finished)}")
+            if actions.champion_version(project) is None:
+                say("no champion yet: training the first version")
+                say(_line(cycle.run_first_training(f"first-{clock.now():%Y%m%dT%H%M%S%f}")))
+            if actions.champion_version(project) is None:
+                raise ArtificerError(
+                    f"no version of {project.name} passed the gate, so there is nothing to serve; read the report, "
+                    "change the requirements or the data, and run again"
+                )
+            with Service(arguments, project.home / "server.log", clock) as service:
+                say(f"serving version {actions.champion_version(project)} at {service.url}")
+                while not stop.wait(project.problem.loop.interval.seconds):
+                    _look(project, service, clock, counts, say)
+        finally:
+            cycle.shut_down()
+    return {"schema": SCHEMA, "project": project.name, **counts}
+
+
+def _look(project: Project, service: Service, clock: Clock, counts: dict[str, int], say: Callable[[str], None]) -> None:
+    """One turn: keep the service up, run one cycle, tell what it came to. A failed cycle is told and not fatal."""
+    from artificer.loop import cycle
+
+    if service.keep_alive():
+        say(f"the service had died and was started again (restart {service.restarts})")
+    counts["cycles"] += 1
+    try:
+        result = cycle.run_cycle(f"cycle-{clock.now():%Y%m%dT%H%M%S%f}")
+    except ArtificerError as error:
+        say(f"this look failed, the next one comes in {project.problem.loop.interval}: {error}")
+        return
+    if "version" in result:
+        counts["retrained"] += 1
+    if result["action"] != "wait":
+        say(_line(result))
+
+
+def _line(result: Json) -> str:
+    parts = [f"{result['action']}: {result['reason']}"] if "action" in result else []
+    if "version" in result:
+        promotion = result["promotion"]
+        state = "is champion" if promotion["promoted"] else "was not promoted"
+        parts.append(f"version {result['version']} {state} ({promotion['reason']})")
+    if "change" in result:
+        parts.append(f"version {result['change']['version']} is champion again")
+    return "; ".join(parts)
+
+
+@contextmanager
+def _stopped_by_signals(stop: threading.Event) -> Iterator[None]:
+    """SIGINT and SIGTERM set `stop` while this lasts; outside the main thread, signals are left alone."""
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+
+    def ask(number: int, frame: FrameType | None) -> None:
+        stop.set()
+
+    before = {number: signal.signal(number, ask) for number in (signal.SIGINT, signal.SIGTERM)}
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)

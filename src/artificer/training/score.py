@@ -1,0 +1,108 @@
+"""Score a file: the input's rows in their order, with the prediction and the class probabilities added."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from artificer.errors import ArtificerError, DataError, UsageError
+from artificer.types import Json
+
+if TYPE_CHECKING:
+    import polars as pl
+
+    from artificer.bundle.model import Bundle
+
+PREDICTION = "prediction"
+PROBABILITY = "probability_"
+WRITERS = {
+    ".parquet": lambda frame, path: frame.write_parquet(path),
+    ".csv": lambda frame, path: frame.write_csv(path),
+    ".jsonl": lambda frame, path: frame.write_ndjson(path),
+    ".ndjson": lambda frame, path: frame.write_ndjson(path),
+    ".arrow": lambda frame, path: frame.write_ipc(path),
+    ".feather": lambda frame, path: frame.write_ipc(path),
+}
+
+
+def score_file(bundle: Bundle, source: str, output: Path) -> Json:
+    """Score `source` into `output`; nothing is left of the output when the work fails.
+
+    A cell that breaks the contract is scored as missing, counted and told; a line that cannot be parsed goes to the
+    rejects file beside the output.
+
+    Raises
+    ------
+    UsageError
+        The output's kind of file is unknown.
+    ContractError
+        A column that the model needs is not there.
+    """
+    from artificer.sources.base import ReadOptions
+    from artificer.sources.reading import read_source
+
+    if output.suffix.lower() not in WRITERS:
+        raise UsageError(f"{output} has no known kind of file; end its name with one of {', '.join(WRITERS)}")
+    rejects = output.with_name(output.name + ".rejects.jsonl")
+    read = read_source(source, options=ReadOptions(max_reject_share=1.0, rejects_path=rejects))
+    frame, notes = score_frame(bundle, read.frame)
+    _write(frame, output)
+    return {
+        "rows": frame.height,
+        "rejected": read.rows_rejected,
+        "rejects": str(read.rejects_path) if read.rejects_path else None,
+        "notes": [*read.notes, *notes],
+    }
+
+
+def score_frame(bundle: Bundle, frame: pl.DataFrame) -> tuple[pl.DataFrame, list[str]]:
+    """Add ``prediction`` and, for classes, ``probability_<class>`` to a table; says what was odd."""
+    import polars as pl
+
+    from artificer.tables.arrays import to_blocks
+
+    blocks, broken = to_blocks(frame, bundle.contract, strict=False)
+    scores = bundle.predict_blocks(blocks)
+    if not np.isfinite(scores).all():
+        raise DataError("the model gave a score that is no number; report this with the rows that did it")
+    added = [pl.Series(PREDICTION, bundle.labels(scores))]
+    added += [
+        pl.Series(PROBABILITY + name, scores[:, code].astype(np.float64))
+        for code, name in enumerate(bundle.contract.classes)
+    ]
+    notes = [
+        f'column "{breach.column}": {breach.count:,} cells {_past(breach.rule)} and were scored as missing '
+        f"(row {breach.rows[0]}: {breach.examples[0]!r})"
+        for breach in broken
+    ]
+    replaced = [series.name for series in added if series.name in frame.columns]
+    if replaced:
+        notes.append(f"the input's own columns {', '.join(replaced)} were replaced")
+    return frame.with_columns(added), notes
+
+
+def _past(rule: str) -> str:
+    """A rule of the contract as what a cell did: "must be a number" becomes "break the rule (must be a number)"."""
+    return f"break the rule ({rule})"
+
+
+def _write(frame: pl.DataFrame, output: Path) -> None:
+    import os
+
+    part = output.with_name(f".{output.name}.{os.getpid()}.part")
+    try:
+        output.parent.mkdir(parents=True, exist_ok=True)
+        WRITERS[output.suffix.lower()](frame, part)
+        part.replace(output)
+    except OSError as error:
+        raise ArtificerError(
+            f"{output} cannot be written ({_reason(error)}); free its disk or choose another"
+        ) from error
+    finally:
+        part.unlink(missing_ok=True)
+
+
+def _reason(error: Any) -> str:
+    return error.strerror or str(error)

@@ -1,0 +1,457 @@
+"""One training run, stage by stage: read, check, split, search, evaluate, package."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from artificer.clock import Clock, derive_seed
+from artificer.errors import ConfigurationError
+from artificer.evaluation.evaluate import Evaluation, evaluate
+from artificer.evaluation.gate import GateReport, Verdict, gate
+from artificer.metrics.base import Metric, default_metric, metric, metrics
+from artificer.problem.model import Problem
+from artificer.search.records import Budget, Progress, SearchRequest, SearchResult
+from artificer.splits.split import folds, holdout
+from artificer.training.combine import append_rows
+from artificer.training.lineage import lineage
+from artificer.training.measure import measure
+from artificer.training.record import Rows, TrainingRun
+from artificer.training.request import TrainingRequest
+from artificer.types import Ints, Json, Kind, Task
+
+if TYPE_CHECKING:
+    from artificer.bundle.model import Bundle
+    from artificer.sources.base import ReadResult
+    from artificer.tables.prepare import Prepared
+
+TAIL_SHARE = 0.05
+"""Share of a budget of seconds that evaluating and packaging takes, at most `TAIL_MAX` seconds."""
+TAIL_MAX = 4.0
+SEARCH_LEAST = 0.5
+"""Seconds of search in the shortest run: what a boosting fit on a small table takes."""
+IMPORTANCE_SECONDS = 1.5
+TEST_FILE = "test.parquet"
+"""The test rows as they came, kept so that a champion and a challenger can be compared on them."""
+
+
+@dataclass
+class Stages:
+    """Seconds of each stage, in order."""
+
+    clock: Clock
+    started: float
+    seconds: list[tuple[str, float]] = field(default_factory=list)
+
+    @contextmanager
+    def stage(self, name: str) -> Iterator[None]:
+        start = self.clock.monotonic()
+        try:
+            yield
+        finally:
+            self.seconds.append((name, self.clock.monotonic() - start))
+
+    @property
+    def elapsed(self) -> float:
+        return self.clock.monotonic() - self.started
+
+
+def train(request: TrainingRequest) -> TrainingRun:
+    """Run every stage and write the bundle; nothing is registered or promoted here.
+
+    Raises
+    ------
+    SourceError, TargetError, DataError
+        The data cannot serve.
+    ConfigurationError
+        The problem does not fit the data (a metric of another task, a column that is not there).
+    ArtificerError
+        The bundle cannot be written.
+    """
+    stages = Stages(request.clock, request.clock.monotonic())
+    watch, problem = request.watch, request.problem
+    with stages.stage("read"):
+        watch("reading the data", None, None)
+        read = _read(request)
+        frame = append_rows(read.frame, request.production_rows)
+    with stages.stage("check"):
+        watch("checking the data", None, None)
+        prepared = prepare_for(problem, frame)
+        findings = _findings(prepared)
+    with stages.stage("split"):
+        train_rows, test_rows, times = _split(request, prepared)
+    measured_by = chosen_metric(problem, prepared)
+    with stages.stage("search"):
+        found = _search(request, prepared, train_rows, times, measured_by, stages)
+    with stages.stage("evaluate"):
+        watch("evaluating on the test rows", None, None)
+        request.ledger.record(request.run_id, "evaluation of the finished model", request.clock.now())
+        draft = _draft(request, prepared, found)
+        evaluation, importance, scores = _evaluate(draft, prepared, train_rows, test_rows, times, measured_by, request)
+    with stages.stage("package"):
+        watch("packaging the model", None, None)
+        measured = measure(draft, frame_rows(prepared, test_rows), prepared.blocks.take(test_rows), len(draft.model))
+        verdict = gate_of(problem, evaluation, measured)
+        facts = lineage(request, read, prepared, len(train_rows), len(test_rows), found.seconds)
+        prepared.frame[test_rows].write_parquet(request.folder / TEST_FILE)
+        path, digest = _write(request, draft, prepared, train_rows, scores, evaluation, verdict, measured, facts)
+    run = _record(request, read, prepared, train_rows, test_rows, measured_by, found, evaluation, verdict)
+    return TrainingRun(
+        **run,
+        importance=importance,
+        findings=findings,
+        measured=measured,
+        lineage=facts,
+        seconds=stages.elapsed,
+        stages=tuple(stages.seconds),
+        bundle=path,
+        sha256=digest,
+    )
+
+
+def chosen_metric(problem: Problem, prepared: Prepared) -> Metric:
+    """The metric that is optimised, told which class counts as positive."""
+    contract = prepared.contract
+    positive = contract.classes.index(contract.positive) if contract.positive in contract.classes else 1
+    name = problem.training.metric
+    if name is None:
+        return default_metric(contract.task, positive)
+    found = metric(name, positive)
+    if contract.task not in found.tasks:
+        raise ConfigurationError(
+            f"{name} does not measure a {contract.task} task, which {contract.target} is; use one of "
+            + ", ".join(metrics(contract.task))
+        )
+    return found
+
+
+def prepare_for(problem: Problem, frame: Any) -> Prepared:
+    """Type the table and give each column its role, as the problem says."""
+    from artificer.tables.prepare import prepare
+
+    data = problem.data
+    return prepare(
+        frame,
+        target=data.target,
+        task=data.task,
+        time=data.time,
+        ids=data.id,
+        group=data.group,
+        drop=data.drop,
+        positive=data.positive,
+    )
+
+
+def frame_rows(prepared: Prepared, rows: Ints) -> Any:
+    """Some rows of the prepared table, in source form."""
+    return prepared.frame[rows[:500]]
+
+
+def gate_of(problem: Problem, evaluation: Evaluation, measured: Json) -> GateReport:
+    """Hold the model to the problem's requirements; beating the constant baseline is always one."""
+    from artificer.evaluation.gate import RequirementVerdict
+
+    numbers = {key: float(value) for key, value in measured.items() if isinstance(value, (int, float))}
+    report = gate([(r.name, r.op, r.bound) for r in problem.requirements], evaluation, numbers)
+    primary = evaluation.primary
+    advantage = primary.advantage
+    if advantage is None:
+        return report
+    shown = f"{primary.name} {primary.score.value:.4g}, {advantage.value:.4g} better than the constant baseline"
+    interval = f"[{advantage.low:.4g}, {advantage.high:.4g}] on {evaluation.rows:,} test rows"
+    if advantage.low > 0:
+        verdict, reason = Verdict.PASS, f"{shown} {interval}."
+    elif advantage.high <= 0:
+        verdict, reason = Verdict.FAIL, f"{shown} {interval}: it is not better than a constant."
+    else:
+        verdict, reason = Verdict.UNDECIDABLE, f"{shown} {interval}: more test rows would tell it from a constant."
+    baseline = RequirementVerdict(
+        "beats_baseline", ">", 0.0, verdict, advantage.value, advantage.low, evaluation.rows, None, reason
+    )
+    everything = (baseline, *report.requirements)
+    order = (Verdict.FAIL, Verdict.UNDECIDABLE, Verdict.PASS)
+    worst = next(v for v in order if any(r.verdict is v for r in everything))
+    return GateReport(worst, everything)
+
+
+def _read(request: TrainingRequest) -> ReadResult:
+    from artificer.sources.base import ReadOptions
+    from artificer.sources.reading import read_source
+
+    source = request.source
+    if source is None:
+        raise ConfigurationError("data.source is not set; name the table in artificer.toml")
+    share = request.problem.data.max_reject_share
+    return read_source(
+        source, options=ReadOptions(rejects_path=request.folder / "rejects.jsonl", max_reject_share=share)
+    )
+
+
+def _findings(prepared: Prepared) -> tuple[Json, ...]:
+    from artificer.quality.run import check_table
+
+    return tuple(finding.to_json() for finding in check_table(prepared.frame, prepared.contract))
+
+
+def _split(request: TrainingRequest, prepared: Prepared) -> tuple[Ints, Ints, NDArray[Any] | None]:
+    """Training rows, test rows, and the times that order them (None where rows are exchangeable)."""
+    training, task = request.problem.training, prepared.contract.task
+    n = len(prepared.y)
+    if request.newest_test_rows is not None:
+        newest = min(request.newest_test_rows, n // 2)
+        order = np.arange(n, dtype=np.int64)
+        return order[: n - newest], order[n - newest :], order
+    seed = derive_seed(training.seed, "holdout")
+    train_rows, test_rows = holdout(
+        n, task, prepared.y, training.test_share, seed, groups=prepared.groups, times=prepared.times
+    )
+    return train_rows, test_rows, prepared.times
+
+
+def _search(
+    request: TrainingRequest,
+    prepared: Prepared,
+    rows: Ints,
+    times: NDArray[Any] | None,
+    measured_by: Metric,
+    stages: Stages,
+) -> SearchResult:
+    from artificer.search.search import refit, run_search
+
+    training, contract = request.problem.training, prepared.contract
+    y, task = prepared.y[rows], contract.task
+    parts = folds(
+        len(rows),
+        task,
+        y,
+        _fold_count(len(rows)),
+        derive_seed(training.seed, "folds"),
+        groups=None if prepared.groups is None or request.newest_test_rows is not None else prepared.groups[rows],
+        times=None if times is None else times[rows],
+    )
+    wanted = training.budget
+    if wanted.fits is not None:
+        budget = Budget(fits=wanted.fits)
+    else:
+        total = wanted.seconds or 60.0
+        tail = min(TAIL_MAX, TAIL_SHARE * total + IMPORTANCE_SECONDS / 2)
+        budget = Budget(seconds=max(SEARCH_LEAST, total - stages.elapsed - tail - request.reserve_seconds))
+
+    def tell(progress: Progress) -> None:
+        request.watch(progress.message, progress.seconds, progress.budget_seconds)
+
+    search = SearchRequest(
+        blocks=prepared.blocks.take(rows),
+        y=y,
+        task=task,
+        n_classes=max(len(contract.classes), 1),
+        names={kind: contract.names(kind) for kind in Kind},
+        folds=parts,
+        metric=measured_by,
+        budget=budget,
+        seed=training.seed,
+        threads=request.threads,
+        clock=request.clock,
+        progress=tell,
+        model_mb=_bound(request.problem, "model_mb"),
+    )
+    return run_search(search) if request.recipe is None else refit(request.recipe, search)
+
+
+def _fold_count(rows: int) -> int:
+    """Fewer folds where each is large enough to rank candidates by itself."""
+    return 5 if rows <= 20_000 else 4 if rows <= 100_000 else 3
+
+
+def _bound(problem: Problem, name: str) -> float | None:
+    bounds = [r.bound for r in problem.requirements if r.name == name and r.op.startswith("<")]
+    return min(bounds) if bounds else None
+
+
+def _draft(request: TrainingRequest, prepared: Prepared, found: SearchResult) -> Bundle:
+    """The finished model in memory: what the test rows are scored with is what will be written."""
+    from artificer.bundle.assemble import assemble
+    from artificer.bundle.audit import audit_graph
+    from artificer.bundle.model import Bundle, open_session
+
+    model = assemble(found.graphs(), found.calibration, prepared.contract)
+    inputs = tuple(Kind(edge.name) for edge in audit_graph(model).inputs)
+    return Bundle(
+        name=request.name,
+        model=model,
+        contract=prepared.contract,
+        reference={},
+        metrics={},
+        recipe=found.recipe,
+        lineage={},
+        sha256="",
+        bytes=len(model),
+        created=request.clock.now(),
+        artificer_version="",
+        inputs=inputs,
+        session=open_session(model, prepared.contract, inputs, request.threads, request.folder),
+    )
+
+
+def _evaluate(
+    draft: Bundle,
+    prepared: Prepared,
+    train_rows: Ints,
+    test_rows: Ints,
+    times: NDArray[Any] | None,
+    measured_by: Metric,
+    request: TrainingRequest,
+) -> tuple[Evaluation, tuple[Json, ...], NDArray[Any]]:
+    from artificer.evaluation.importance import permutation_importance
+
+    contract, blocks = prepared.contract, prepared.blocks.take(test_rows)
+    y, scores = prepared.y[test_rows], draft.predict_blocks(blocks)
+    wanted = {measured_by.name} | {r.name for r in request.problem.requirements if not r.is_operational}
+    wanted |= set(USUAL[contract.task])
+    others = [metric(name, measured_by.positive) for name in sorted(wanted - {measured_by.name})]
+    seed = request.problem.training.seed
+    evaluation = evaluate(
+        y,
+        scores,
+        [measured_by, *others],
+        contract.task,
+        baseline=_constant(contract.task, prepared.y[train_rows], max(len(contract.classes), 1)),
+        classes=contract.classes,
+        times=None if times is None else times[test_rows],
+        seed=seed,
+    )
+    importance = permutation_importance(
+        draft.predict_blocks,
+        blocks,
+        y,
+        measured_by,
+        {kind: contract.names(kind) for kind in Kind},
+        seconds=IMPORTANCE_SECONDS,
+        seed=seed,
+        clock=request.clock,
+    )
+    return evaluation, tuple(item.to_json() for item in importance), scores
+
+
+USUAL = {
+    Task.BINARY: ("roc_auc", "log_loss", "average_precision", "accuracy", "balanced_accuracy", "brier"),
+    Task.MULTICLASS: ("log_loss", "accuracy", "balanced_accuracy", "f1_macro"),
+    Task.REGRESSION: ("rmse", "mae", "r2", "median_absolute_error"),
+}
+"""What people ask first, besides the metric that was optimised."""
+
+
+def _constant(task: Task, y: NDArray[Any], n_classes: int) -> NDArray[np.float64]:
+    if not task.is_classification:
+        return np.array([float(np.mean(y))])
+    return np.bincount(y.astype(np.int64), minlength=n_classes) / len(y)
+
+
+def _write(
+    request: TrainingRequest,
+    draft: Bundle,
+    prepared: Prepared,
+    train_rows: Ints,
+    scores: NDArray[Any],
+    evaluation: Evaluation,
+    verdict: GateReport,
+    measured: Json,
+    facts: Json,
+) -> tuple[Path, str]:
+    from artificer.bundle.format import SUFFIX, BundleContent, write_bundle
+    from artificer.drift.reference import summarise
+
+    contract = draft.contract
+    content = BundleContent(
+        name=request.name,
+        model=draft.model,
+        contract=contract,
+        # Scores of test rows: those of training rows are surer than production's will be, which would look like drift.
+        reference=summarise(
+            prepared.blocks.take(train_rows),
+            {kind: contract.names(kind) for kind in Kind},
+            scores,
+            task=contract.task,
+            classes=contract.classes,
+            y=prepared.y[train_rows],
+            moving=(contract.time,) if contract.time else (),
+            positive=contract.classes.index(contract.positive) if contract.positive in contract.classes else 1,
+        ),
+        metrics={"evaluation": evaluation.to_json(), "gate": verdict.to_json(), "measured": measured},
+        recipe=draft.recipe,
+        lineage=facts,
+    )
+    path = request.folder / f"model{SUFFIX}"
+    return path, write_bundle(path, content, request.clock.now())
+
+
+def _record(
+    request: TrainingRequest,
+    read: ReadResult,
+    prepared: Prepared,
+    train_rows: Ints,
+    test_rows: Ints,
+    measured_by: Metric,
+    found: SearchResult,
+    evaluation: Evaluation,
+    verdict: GateReport,
+) -> dict[str, Any]:
+    contract, primary = prepared.contract, evaluation.primary
+    rows = Rows(
+        read=read.rows_read + len(request.production_rows),
+        used=len(prepared.y),
+        rejected=read.rows_rejected,
+        target_missing=read.rows_read + len(request.production_rows) - len(prepared.y),
+        train=len(train_rows),
+        test=len(test_rows),
+    )
+    return {
+        "id": request.run_id,
+        "name": request.name,
+        "created": request.clock.now().isoformat(),
+        "task": contract.task.value,
+        "target": contract.target,
+        "positive": contract.positive,
+        "metric": measured_by.name,
+        "greater_is_better": measured_by.greater_is_better,
+        "score": primary.score.value,
+        "interval": (primary.score.low, primary.score.high),
+        "baseline_score": primary.baseline.value if primary.baseline else float("nan"),
+        "gate": verdict.verdict.value,
+        "gate_reason": verdict.reason,
+        "requirements": tuple(
+            {**item.to_json(), "verdict": item.verdict.value, "sentence": item.reason} for item in verdict.requirements
+        ),
+        "rows": rows,
+        "leaderboard": found.leaderboard.to_json(),
+        "evaluation": evaluation.to_json(),
+        "columns": tuple(_column(column) for column in contract.columns),
+        "notes": tuple(_unique([*read.notes, *prepared.notes, *found.notes, *evaluation.notes])),
+        "recipe": found.recipe,
+        "budget": str(request.problem.training.budget),
+        "rejects": read.rejects_path,
+    }
+
+
+def _column(column: Any) -> Json:
+    return {"name": column.name, "role": column.role.value, "reason": column.reason, "dtype": column.dtype}
+
+
+def _unique(sentences: Sequence[str]) -> list[str]:
+    return list(dict.fromkeys(sentences))
+
+
+def save_record(run: TrainingRun, folder: Path) -> Path:
+    """Write the run's document beside its bundle."""
+    from artificer.bundle.files import write_atomically
+
+    path = folder / "run.json"
+    write_atomically(path, json.dumps(run.to_json(), ensure_ascii=False, default=str).encode(), "the run's record")
+    return path
