@@ -1,65 +1,97 @@
-"""Real bundles around graphs of one line, promoted by hand: a version's answer tells which version gave it."""
+"""The real process on a loopback port, around the small bundles of the serving tests."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from datetime import UTC, datetime
+import importlib.util
+import json
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from functools import partial
 from pathlib import Path
+from typing import Any
 
-import numpy as np
+import httpx
 import pytest
 
-from artificer.bundle.format import BundleContent, write_bundle
-from artificer.bundle.pointer import Pointer, write_pointer
-from artificer.graph import Graph
-from artificer.tables.contract import ColumnSpec, Contract
-from artificer.types import Role, Task
+from artificer.types import Task
 
-CREATED = datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC)
-COLUMNS = (
-    ColumnSpec("age", Role.NUMERIC, "whole numbers", "Int64", nullable=False, low=0, high=100),
-    ColumnSpec("city", Role.CATEGORICAL, "few texts", "String", categories=("Rome", "Oslo")),
-    ColumnSpec("member", Role.BOOLEAN, "two values", "Boolean"),
-    ColumnSpec("seen", Role.DATETIME, "times", "Datetime", low=0, high=1e9),
-    ColumnSpec("code", Role.ID, "all different", "String"),
-)
+_place = Path(__file__).parents[1] / "serving" / "conftest.py"
+_spec = importlib.util.spec_from_file_location("serving_bundles", _place)
+assert _spec is not None
+assert _spec.loader is not None
+bundles = importlib.util.module_from_spec(_spec)
+_spec.loader.exec_module(bundles)
 
 
-def contract(task: Task = Task.BINARY) -> Contract:
-    if task is Task.REGRESSION:
-        return Contract(COLUMNS, "bought", task)
-    return Contract(COLUMNS, "bought", task, ("0", "1"), "1", "int")
+class Running:
+    """A serving process and how to speak to it."""
+
+    def __init__(self, folder: Path, *flags: str) -> None:
+        self.folder = folder
+        self.journal = folder / "journal.sqlite"
+        self.errors = folder / "stderr.txt"
+        command = [sys.executable, "-m", "artificer.server", "--json", "--port", "0", *flags]
+        command += ["--pointer", str(folder / "champion.json"), "--journal", str(self.journal)]
+        with self.errors.open("a") as errors:
+            self.process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=errors, text=True)
+        assert self.process.stdout is not None
+        line = self.process.stdout.readline()
+        assert line, self.errors.read_text()
+        self.url = json.loads(line)["url"]
+        self.client = httpx.Client(base_url=self.url, timeout=30)
+
+    def predict(self, *rows: Any) -> httpx.Response:
+        return self.client.post("/v1/predict", json={"rows": list(rows)})
+
+    def post(self, body: bytes, path: str = "/v1/predict", content_type: str = "application/json") -> httpx.Response:
+        return self.client.post(path, content=body, headers={"content-type": content_type})
+
+    def end(self) -> int:
+        self.client.close()
+        if self.process.poll() is None:
+            self.process.terminate()
+        code = self.process.wait(30)
+        assert self.process.stdout is not None
+        self.process.stdout.close()
+        return code
 
 
-def graph(version: int, task: Task) -> bytes:
-    """Score 1 / (1 + version) for class 1 of every row, or age + version: nobody can take one version for another."""
-    made = Graph()
-    numbers = made.input("numbers", "float32", 2)
-    age = made.columns(numbers, [0], 2)
-    if task is Task.REGRESSION:
-        scores = made.op("Add", age, made.constant(np.full((1, 1), version, dtype=np.float32)))
-        made.output("scores", scores, "float32", 1)
-    else:
-        zero = made.op("Mul", age, made.constant(np.zeros((1, 2), dtype=np.float32)))
-        p = 1 / (1 + version)
-        scores = made.op("Add", zero, made.constant(np.array([[1 - p, p]], dtype=np.float32)))
-        made.output("scores", scores, "float32", 2)
-    return made.model().SerializeToString()
+@pytest.fixture(scope="module")
+def served(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Running]:
+    """A classifier, shared by the tests of a file."""
+    folder = tmp_path_factory.mktemp("served")
+    bundles.write(folder, 3)
+    running = Running(folder, "--max-body-mb", "20")
+    yield running
+    assert running.end() == 0
+
+
+@pytest.fixture(scope="module")
+def regression(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Running]:
+    """A regression, shared by the tests of a file."""
+    folder = tmp_path_factory.mktemp("regression")
+    bundles.write(folder, 3, Task.REGRESSION)
+    running = Running(folder)
+    yield running
+    assert running.end() == 0
+
+
+@pytest.fixture
+def serve(tmp_path: Path) -> Iterator[Callable[..., Running]]:
+    """Starts a service of the test's own."""
+    started: list[Running] = []
+
+    def start(*flags: str) -> Running:
+        started.append(Running(tmp_path, *flags))
+        return started[-1]
+
+    yield start
+    for running in started:
+        running.end()
 
 
 @pytest.fixture
 def promote(tmp_path: Path) -> Callable[..., Path]:
-    """Write the bundle of a version and point at it; gives the pointer's path."""
-
-    def write(version: int = 1, task: Task = Task.BINARY) -> Path:
-        name = f"shop-{version}-{task}.artificer"
-        content = BundleContent(
-            "shop", graph(version, task), contract(task), {}, {"roc_auc": 0.9}, {}, {"data": "made up"}
-        )
-        sha256 = write_bundle(tmp_path / "bundles" / name, content, CREATED)
-        pointer = tmp_path / "champion.json"
-        write_pointer(pointer, Pointer("shop", version, f"bundles/{name}", sha256, CREATED))
-        return pointer
-
-    (tmp_path / "bundles").mkdir()
-    return write
+    """Promotes a version in the test's own folder."""
+    return partial(bundles.write, tmp_path)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -47,19 +48,18 @@ def graph(version: int, task: Task) -> bytes:
     return made.model().SerializeToString()
 
 
+def write(folder: Path, version: int = 1, task: Task = Task.BINARY) -> Path:
+    """Write the bundle of a version below `folder` and point at it; gives the pointer's path."""
+    (folder / "bundles").mkdir(exist_ok=True)
+    name = f"shop-{version}-{task}.artificer"
+    content = BundleContent("shop", graph(version, task), contract(task), {}, {"roc_auc": 0.9}, {}, {"data": "made up"})
+    sha256 = write_bundle(folder / "bundles" / name, content, CREATED)
+    pointer = folder / "champion.json"
+    write_pointer(pointer, Pointer("shop", version, f"bundles/{name}", sha256, CREATED))
+    return pointer
+
+
 @pytest.fixture
 def promote(tmp_path: Path) -> Callable[..., Path]:
-    """Write the bundle of a version and point at it; gives the pointer's path."""
-
-    def write(version: int = 1, task: Task = Task.BINARY) -> Path:
-        name = f"shop-{version}-{task}.artificer"
-        content = BundleContent(
-            "shop", graph(version, task), contract(task), {}, {"roc_auc": 0.9}, {}, {"data": "made up"}
-        )
-        sha256 = write_bundle(tmp_path / "bundles" / name, content, CREATED)
-        pointer = tmp_path / "champion.json"
-        write_pointer(pointer, Pointer("shop", version, f"bundles/{name}", sha256, CREATED))
-        return pointer
-
-    (tmp_path / "bundles").mkdir()
-    return write
+    """Promotes a version in the test's own folder."""
+    return partial(write, tmp_path)

@@ -12,6 +12,7 @@ import logging
 import time
 from collections.abc import Awaitable, Callable, Iterable, MutableMapping
 from concurrent.futures import ThreadPoolExecutor
+from importlib import import_module
 from typing import Any, Final, NoReturn, TypeAlias
 
 import msgspec
@@ -103,7 +104,9 @@ class Service:
         path = scope["path"]
         try:
             if path in DOCUMENTED and scope["method"] in self._read:
-                await (await self._documentation())(scope, receive, self._counting(path, started, send))
+                # FastAPI knows no HEAD; uvicorn, which keeps the scope it made, leaves the body out by itself.
+                read = {**scope, "method": "GET"}
+                await (await self._documentation())(read, receive, self._counting(path, started, send))
                 return
             response = await self._route(path, scope["method"])(scope, receive)
         except Refusal as refusal:
@@ -279,6 +282,8 @@ class Service:
         return Response(200 if ready else 503, _encode(document), JSON, NO_STORE)
 
     async def _metrics(self, scope: Scope, receive: Receive) -> Response:
+        # Imported by the first scrape, in a thread, since others wait for predictions meanwhile.
+        await asyncio.get_running_loop().run_in_executor(self._threads, import_module, "prometheus_client")
         text = self.stats.text(self.champion.state, self.journal.state, time.monotonic() - self._started)
         return Response(200, text, METRICS_TEXT, NO_STORE)
 
@@ -292,8 +297,6 @@ class Service:
     async def _documentation(self) -> Any:
         async with self._building:
             if self._documented is None:
-                from importlib import import_module
-
                 loop = asyncio.get_running_loop()
                 # FastAPI takes half a second to import: in a thread, since others wait for predictions meanwhile.
                 face = await loop.run_in_executor(self._threads, import_module, "artificer.server.face")
