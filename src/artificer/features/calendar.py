@@ -1,4 +1,9 @@
-"""Calendar arithmetic on whole numbers, the same in NumPy and in the graph."""
+"""Calendar arithmetic on whole numbers, the same in NumPy and in the graph.
+
+Missing moments go through it like others: nothing overflows, no table is left, and the encoders put their own value in
+place of what comes out. Moments are not cut to the calendar first, because ONNX Runtime's int64 Clip, Min and Max
+give wrong results on x86-64 (an error of the Eigen release it builds on; seen in 1.31).
+"""
 
 from __future__ import annotations
 
@@ -13,11 +18,6 @@ DAY = 86_400
 WEEK = 7 * DAY
 YEAR = 31_556_952
 """Seconds of the mean Gregorian year: 400 years are 146,097 days."""
-
-FIRST_MOMENT = -62_135_596_800
-"""0001-01-01T00:00:00Z."""
-LAST_MOMENT = 253_402_300_799
-"""9999-12-31T23:59:59Z."""
 
 ERA = 719_468 * DAY
 """From 0000-03-01 to 1970-01-01. Counted from there every moment is positive, and a leap day ends its year."""
@@ -37,7 +37,7 @@ def civil(moments: Ints) -> Ints:
 
     Examples
     --------
-    >>> civil(np.array([0, 951_782_400, FIRST_MOMENT])).tolist()
+    >>> civil(np.array([0, 951_782_400, -62_135_596_800])).tolist()
     [[1970, 1, 1], [2000, 2, 29], [1, 1, 1]]
     """
     quarters = 4 * ((moments + ERA) // DAY) + 3

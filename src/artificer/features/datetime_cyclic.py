@@ -8,7 +8,7 @@ from typing import ClassVar, Self
 import numpy as np
 
 from artificer.features.base import Encoder, EncoderTags
-from artificer.features.calendar import DAY, ERA, FIRST_MOMENT, LAST_MOMENT, WEEK, YEAR
+from artificer.features.calendar import DAY, ERA, WEEK, YEAR
 from artificer.features.zeros import emit_zeros
 from artificer.graph import Graph
 from artificer.types import MISSING_TIME, Doubles, Floats, Ints, Kind, Strings
@@ -52,7 +52,6 @@ class DatetimeCyclic(Encoder):
     period_: Ints
     elapsed_columns_: Ints
     center_: Ints
-    reach_: Ints
     factor_: Floats
     indicated_: Ints
 
@@ -65,7 +64,7 @@ class DatetimeCyclic(Encoder):
         trend_names, circle_names, indicated = [], [], []
         for j, name in enumerate(names):
             times = np.asarray(block[:, j], dtype=np.int64)
-            moments = np.clip(times[times != MISSING_TIME], FIRST_MOMENT, LAST_MOMENT)
+            moments = times[times != MISSING_TIME]
             if len(moments) and moments.min() != moments.max():
                 trends.append((j, int(moments.mean()), max(float(moments.std()), 1.0)))
                 trend_names.append(f"{name} (elapsed)")
@@ -79,7 +78,6 @@ class DatetimeCyclic(Encoder):
         self.circle_columns_, self.shift_, self.period_ = np.array(circles, dtype=np.int64).reshape(-1, 3).T.copy()
         self.elapsed_columns_ = np.array([j for j, _, _ in trends], dtype=np.int64)
         self.center_ = np.array([center for _, center, _ in trends], dtype=np.int64)
-        self.reach_ = np.array([int(self.clip * spread) for _, _, spread in trends], dtype=np.int64)
         self.factor_ = np.array([1.0 / spread for _, _, spread in trends], dtype=np.float32)
         self.indicated_ = np.array(indicated, dtype=np.int64)
         self.feature_names_ = (*trend_names, *circle_names, *(f"{names[j]} is missing" for j in indicated))
@@ -87,11 +85,11 @@ class DatetimeCyclic(Encoder):
 
     def transform(self, block: Floats | Strings | Ints) -> Floats:
         times = np.asarray(block, dtype=np.int64)
-        inside, missing = np.clip(times, FIRST_MOMENT, LAST_MOMENT), times == MISSING_TIME
-        away = np.clip(inside[:, self.elapsed_columns_] - self.center_, -self.reach_, self.reach_)
-        place = (inside[:, self.circle_columns_] + self.shift_) % self.period_
+        missing = times == MISSING_TIME
+        away = (times[:, self.elapsed_columns_] - self.center_).astype(np.float32) * self.factor_
+        place = (times[:, self.circle_columns_] + self.shift_) % self.period_
         waves = np.sin(place.astype(np.float64) * (2.0 * np.pi / self.period_))
-        parts = [away.astype(np.float32) * self.factor_, waves.astype(np.float32)]
+        parts = [np.clip(away, -np.float32(self.clip), np.float32(self.clip)), waves.astype(np.float32)]
         features = np.concatenate(parts, axis=1)
         features[missing[:, np.concatenate([self.elapsed_columns_, self.circle_columns_])]] = 0.0
         if not len(self.indicated_):
@@ -101,13 +99,12 @@ class DatetimeCyclic(Encoder):
     def emit(self, graph: Graph, block: str) -> str:
         if not self.feature_names_:
             return emit_zeros(graph, block, 0)
-        inside = graph.op("Clip", block, graph.constant(np.array(FIRST_MOMENT)), graph.constant(np.array(LAST_MOMENT)))
         missing = graph.op("Equal", block, graph.constant(np.array(MISSING_TIME)))
         parts = []
         if len(self.elapsed_columns_):
-            parts.append(self._emit_elapsed(graph, inside))
+            parts.append(self._emit_elapsed(graph, block))
         if len(self.circle_columns_):
-            parts.append(self._emit_circles(graph, inside))
+            parts.append(self._emit_circles(graph, block))
         features = []
         if parts:
             columns = np.concatenate([self.elapsed_columns_, self.circle_columns_])
@@ -120,16 +117,16 @@ class DatetimeCyclic(Encoder):
             features.append(graph.cast(indicators, "float32"))
         return graph.concat(features)
 
-    def _emit_elapsed(self, graph: Graph, inside: str) -> str:
-        spread = graph.op("Gather", inside, graph.constant(self.elapsed_columns_), axis=1)
+    def _emit_elapsed(self, graph: Graph, block: str) -> str:
+        spread = graph.op("Gather", block, graph.constant(self.elapsed_columns_), axis=1)
         away = graph.op("Sub", spread, graph.constant(self.center_[None, :]))
-        cut = graph.op(
-            "Max", graph.op("Min", away, graph.constant(self.reach_[None, :])), graph.constant(-self.reach_[None, :])
-        )
-        return graph.op("Mul", graph.cast(cut, "float32"), graph.constant(self.factor_[None, :]))
+        scaled = graph.op("Mul", graph.cast(away, "float32"), graph.constant(self.factor_[None, :]))
+        # Cut after the cast: ONNX Runtime's int64 Clip gives wrong results, see the calendar's docstring.
+        low, high = (graph.constant(np.array(bound, dtype=np.float32)) for bound in (-self.clip, self.clip))
+        return graph.op("Clip", scaled, low, high)
 
-    def _emit_circles(self, graph: Graph, inside: str) -> str:
-        spread = graph.op("Gather", inside, graph.constant(self.circle_columns_), axis=1)
+    def _emit_circles(self, graph: Graph, block: str) -> str:
+        spread = graph.op("Gather", block, graph.constant(self.circle_columns_), axis=1)
         shifted = graph.op("Add", spread, graph.constant(self.shift_[None, :]))
         place = graph.cast(graph.op("Mod", shifted, graph.constant(self.period_[None, :])), "float64")
         angle = graph.op("Mul", place, graph.constant((2.0 * np.pi / self.period_)[None, :]))

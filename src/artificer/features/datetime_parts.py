@@ -8,7 +8,7 @@ from typing import ClassVar, Self
 import numpy as np
 
 from artificer.features.base import Encoder, EncoderTags
-from artificer.features.calendar import DAY, ERA, FIRST_MOMENT, LAST_MOMENT, civil, emit_civil
+from artificer.features.calendar import DAY, ERA, civil, emit_civil
 from artificer.features.zeros import emit_zeros
 from artificer.graph import Graph
 from artificer.types import MISSING_TIME, Doubles, Floats, Ints, Kind, Strings
@@ -28,8 +28,7 @@ class DatetimeParts(Encoder):
     """Days since the first training moment, and those of year, month, day, weekday, hour and minute that vary.
 
     A part is kept where training has at least two values of it, so a column of dates costs no hours. Weekday counts
-    from Monday = 0. Missing comes out as NaN in every part; moments outside the years 1 to 9999 as the nearest
-    moment inside.
+    from Monday = 0. Missing comes out as NaN in every part.
 
     References
     ----------
@@ -59,7 +58,7 @@ class DatetimeParts(Encoder):
         clock_names, civil_names = [], []
         for j, name in enumerate(names):
             moments = np.asarray(block[:, j], dtype=np.int64)
-            moments = np.clip(moments[moments != MISSING_TIME], FIRST_MOMENT, LAST_MOMENT)
+            moments = moments[moments != MISSING_TIME]
             if not len(moments) or moments.min() == moments.max():
                 continue
             clock.append((j, -int(moments.min()), 1, NO_CYCLE))
@@ -86,14 +85,13 @@ class DatetimeParts(Encoder):
 
     def transform(self, block: Floats | Strings | Ints) -> Floats:
         times = np.asarray(block, dtype=np.int64)
-        inside = np.clip(times, FIRST_MOMENT, LAST_MOMENT)
         add, unit, cycle = self.clock_
         # fmod keeps the sign: a moment before the first one is a negative number of days.
-        counted = np.fmod((inside[:, self.clock_columns_] + add) // unit, cycle)
+        counted = np.fmod((times[:, self.clock_columns_] + add) // unit, cycle)
         parts = [counted.astype(np.float32) * self._scale]
         if len(self.civil_columns_):
             chosen, place = np.unique(self.civil_columns_, return_inverse=True)
-            parts.append(civil(inside[:, chosen])[:, place, self.civil_parts_].astype(np.float32))
+            parts.append(civil(times[:, chosen])[:, place, self.civil_parts_].astype(np.float32))
         features = np.concatenate(parts, axis=1)
         columns = np.concatenate([self.clock_columns_, self.civil_columns_])
         features[(times == MISSING_TIME)[:, columns]] = np.nan
@@ -102,13 +100,12 @@ class DatetimeParts(Encoder):
     def emit(self, graph: Graph, block: str) -> str:
         if not self.feature_names_:
             return emit_zeros(graph, block, 0)
-        inside = graph.op("Clip", block, graph.constant(np.array(FIRST_MOMENT)), graph.constant(np.array(LAST_MOMENT)))
         add, unit, cycle = (graph.constant(row[None, :]) for row in self.clock_)
-        spread = graph.op("Gather", inside, graph.constant(self.clock_columns_), axis=1)
+        spread = graph.op("Gather", block, graph.constant(self.clock_columns_), axis=1)
         counted = graph.op("Mod", graph.op("Div", graph.op("Add", spread, add), unit), cycle, fmod=1)
         parts = [graph.op("Mul", graph.cast(counted, "float32"), graph.constant(self._scale[None, :]))]
         if len(self.civil_columns_):
-            parts.append(self._emit_civil(graph, inside))
+            parts.append(self._emit_civil(graph, block))
         missing = graph.op("Equal", block, graph.constant(np.array(MISSING_TIME)))
         columns = np.concatenate([self.clock_columns_, self.civil_columns_])
         spread_missing = graph.op("Gather", missing, graph.constant(columns), axis=1)
@@ -116,9 +113,9 @@ class DatetimeParts(Encoder):
             "Where", spread_missing, graph.constant(np.array(np.nan, dtype=np.float32)), graph.concat(parts)
         )
 
-    def _emit_civil(self, graph: Graph, inside: str) -> str:
+    def _emit_civil(self, graph: Graph, block: str) -> str:
         chosen, place = np.unique(self.civil_columns_, return_inverse=True)
-        narrow = graph.op("Gather", inside, graph.constant(chosen), axis=1)
+        narrow = graph.op("Gather", block, graph.constant(chosen), axis=1)
         all_parts = graph.cast(graph.concat(emit_civil(graph, narrow)), "float32")
         # Parts lie side by side: all years, all months, all days.
         picked = self.civil_parts_ * len(chosen) + place
