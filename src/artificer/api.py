@@ -5,7 +5,6 @@ Each function opens a project, does one thing, and returns a documented, version
 
 from __future__ import annotations
 
-import dataclasses
 import os
 import tempfile
 import time as _time
@@ -339,8 +338,21 @@ def models(project: Path) -> Json:
 
     opened = open_project(project)
     opened.prepare()
-    versions = [dataclasses.asdict(found) for found in actions.registry_of(opened).versions()]
+    versions = [_version(found.to_json()) for found in actions.registry_of(opened).versions()]
     return {"schema": MODELS_SCHEMA, "project": opened.name, "models": versions}
+
+
+def _version(found: Json) -> Json:
+    """A registry record with what people look for first brought to the top."""
+    params = found["params"]
+    metric = params.get("metric")
+    first = {
+        "metric": metric,
+        "score": found["metrics"].get(metric),
+        "gate": params.get("gate"),
+        "cause": params.get("cause"),
+    }
+    return {**found, **first}
 
 
 def promote(project: Path, version: int, *, reason: str) -> Json:
@@ -421,12 +433,13 @@ def run_project(
         port=port,
         say=say,
         watch=lambda message, done, planned: None,
-        after_training=lambda document: _written(opened, document),
+        after_training=lambda document: write_run_report(opened, document),
         threads=threads(),
     )
 
 
-def _written(project: Project, document: Json) -> None:
+def write_run_report(project: Project, document: Json) -> None:
+    """Write a run's report beside its bundle."""
     _report(project, document)
 
 

@@ -131,7 +131,12 @@ def enter(project: Project, run: Json) -> int:
         Path(run["bundle"]),
         metrics=_metrics(run),
         lineage=run["lineage"],
-        params={"algorithms": ", ".join(row["name"] for row in run["leaderboard"] if row["weight"])},
+        params={
+            "metric": run["metric"],
+            "gate": run["gate"],
+            "cause": run["lineage"]["cause"],
+            "algorithms": ", ".join(row["name"] for row in run["leaderboard"] if row["weight"]),
+        },
         run_id=run["id"],
         gate=run["gate"],
     )
@@ -261,6 +266,7 @@ def train_version(
     cause: str = "request",
 ) -> Json:
     """Everything `artificer train` does; returns the run's document with version and promotion filled in."""
+    registry_of(project).warm()
     run = fit(project, run_id, cause=cause, watch=watch, threads=threads)
     watch("registering the model", None, None)
     version = enter(project, run)
