@@ -2,13 +2,23 @@
 
 from __future__ import annotations
 
-from artificer.algorithms.base import algorithms
+from collections.abc import Sequence
+
+from artificer.algorithms.base import Algorithm, algorithms
 from artificer.errors import ConfigurationError, nearest
 from artificer.search.records import Candidate
 from artificer.types import Params, Task
 
 SMALL_TABLE_ROWS = 1500
 """Up to here one configuration of each algorithm runs: differences between more of them drown in noise."""
+
+TINY_TABLE_ROWS = 500
+"""Up to here only the cheapest learners of each family run as well, this many of them."""
+
+TINY_TABLE_LEARNERS = {"boosting": 2, "forest": 1}
+
+MODEST: Params = {"trees": 50, "max_rounds": 400, "rounds": 100, "patience": 20, "learning_rate": 0.1}
+"""Hyperparameters of small tables, for algorithms that have them: more trees and slower steps would not be seen."""
 
 BASELINE = Candidate("constant", "constant", {}, "none")
 """Predicts the same for every row. Always in the race and always first, so that a valid model exists at once."""
@@ -32,15 +42,39 @@ def portfolio(task: Task, rows: int, portable: bool = True) -> tuple[Candidate, 
         tags = algorithm.tags
         if tags.family == "constant" or task not in tags.tasks or (portable and not tags.portable):
             continue
-        configurations = algorithm.portfolio[:1] if rows <= SMALL_TABLE_ROWS else algorithm.portfolio
+        small = rows <= SMALL_TABLE_ROWS
+        configurations = [modest(algorithm)] if small else [dict(params) for params in algorithm.portfolio]
         found += [
-            Candidate(title(name, params, position), name, dict(params), tags.representation)
+            Candidate(title(name, position), name, params, tags.representation)
             for position, params in enumerate(configurations)
         ]
-    return tuple(found)
+    return tuple(found) if rows > TINY_TABLE_ROWS else cheapest(found)
 
 
-def title(algorithm: str, params: Params, position: int) -> str:
+def modest(algorithm: type[Algorithm]) -> Params:
+    """The first configuration of an algorithm's portfolio, with the work cut to what a small table can use."""
+    params = dict(algorithm.portfolio[0])
+    for key, value in MODEST.items():
+        if key in algorithm.defaults:
+            usual = params.get(key, algorithm.defaults[key])
+            params[key] = max(usual, value) if key == "learning_rate" else min(usual, value)
+    return params
+
+
+def cheapest(candidates: Sequence[Candidate]) -> tuple[Candidate, ...]:
+    """Drop the dearer candidates of families that have more than a tiny table needs; the order stays."""
+    known = algorithms()
+    cost = {c.name: known[c.algorithm](**c.params).seconds(TINY_TABLE_ROWS, 10, 2) for c in candidates}
+    kept: set[str] = set()
+    for family in {known[c.algorithm].tags.family for c in candidates}:
+        relatives = sorted(
+            (c for c in candidates if known[c.algorithm].tags.family == family), key=lambda c: cost[c.name]
+        )
+        kept.update(c.name for c in relatives[: TINY_TABLE_LEARNERS.get(family, len(relatives))])
+    return tuple(c for c in candidates if c.name in kept)
+
+
+def title(algorithm: str, position: int) -> str:
     """A name that is unique in the portfolio: the algorithm's, numbered from its second configuration on."""
     return algorithm if position == 0 else f"{algorithm}-{position + 1}"
 

@@ -74,7 +74,7 @@ def select(library: Library, worth: float, max_members: int, seed: int = 0) -> E
     --------
     >>> rng = np.random.default_rng(0)
     >>> y = rng.normal(size=200)
-    >>> noisy = [y + rng.normal(size=200) for _ in range(3)] + [rng.normal(size=200)]
+    >>> noisy = [y + rng.normal(size=200) for _ in range(3)] + [9 * rng.normal(size=200)]
     >>> from artificer.types import Task
     >>> library = Library(Objective(None, Task.REGRESSION), (y,), (np.array(noisy)[:, :, None],))
     >>> select(library, worth=0.01, max_members=4).weights.round(2).tolist()

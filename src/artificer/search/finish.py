@@ -21,6 +21,7 @@ from artificer.search.tasks import FitOutcome, FitTask, with_rounds
 from artificer.types import Doubles, Ints, Json, Task
 
 POOL = 12
+SHARERS = 3
 RECIPE_FORMAT = 1
 
 
@@ -33,11 +34,17 @@ class Pool:
 
 
 def pool_of(run: Run) -> Pool:
-    """The leader and all that ran at least the leader's folds; the baseline is always among them."""
+    """The best candidates and the folds that the first :data:`SHARERS` share; the baseline is always among them.
+
+    Folds run in order, so fewer folds admit more candidates: to an ensemble a partner with fewer folds is worth more
+    than the leader's further folds.
+    """
     standings = run.race.standings
-    folds = tuple(sorted(standings[run.race.leader()].outcomes))
-    shared = [i for i, s in enumerate(standings) if not s.failed and set(folds) <= set(s.outcomes)]
-    best = sorted(shared, key=lambda i: run.race.belief.mean[i])[:POOL]
+    ran = [i for i, s in enumerate(standings) if s.outcomes and not s.failed]
+    best = sorted(ran, key=lambda i: run.race.belief.mean[i])
+    sets = [set(standings[i].outcomes) for i in best[:SHARERS]]
+    folds = tuple(sorted(set.intersection(*sets))) if sets else ()
+    best = [i for i in best if set(folds) <= set(standings[i].outcomes)][:POOL]
     return Pool(tuple(best if 0 in best else [*best, 0]), folds)
 
 
@@ -80,8 +87,8 @@ def finish(run: Run, fixed: Mapping[int, float] | None = None) -> SearchResult:
             run.notes.append("no learner could be fitted on all rows in time, so the model is the constant baseline")
     total = sum(wanted.get(i, 1.0) for i in members)
     weights = {i: wanted.get(i, 1.0) / total for i in members}
-    if set(weights) == {0} and len(run.race.standings) > 1:
-        run.notes.append("no candidate beat the constant baseline, so the model predicts the same for every row")
+    if set(weights) == {0} == set(wanted):
+        run.notes.append(why_constant(run))
     rows, scores, score = out_of_fold(run, weights)
     final = calibration_of(run, rows, scores)
     names = {run.race.standings[i].candidate.name: w for i, w in weights.items()}
@@ -98,6 +105,19 @@ def finish(run: Run, fixed: Mapping[int, float] | None = None) -> SearchResult:
     )
     run.tell("finished", f"{len(members)} members: {', '.join(names)}")
     return result
+
+
+def why_constant(run: Run) -> str:
+    learners = run.race.standings[1:]
+    if not run.data.folds:
+        why = "there are too few rows to validate anything"
+    elif learners and all(s.failed for s in learners):
+        why = "every candidate failed, for the reasons on the leaderboard"
+    elif not any(s.outcomes for s in learners):
+        why = "no learner's fold was finished within the budget"
+    else:
+        why = "no candidate did better"
+    return f"the model is the constant baseline, which predicts the same for every row: {why}"
 
 
 def fit_members(run: Run, wanted: Mapping[int, float]) -> dict[int, FitOutcome]:

@@ -90,7 +90,13 @@ class ProcessSession(Session):
             stdout=subprocess.PIPE,
             stderr=self.log,
             start_new_session=True,  # ctrl-C is for the run, which then decides what to stop
-            env={**os.environ, "OPENBLAS_NUM_THREADS": threads, "OMP_NUM_THREADS": threads},
+            # Threads that spin while they wait make a fit ten times slower as soon as anything else wants the cores.
+            env={
+                "OMP_WAIT_POLICY": "PASSIVE",
+                **os.environ,
+                "OPENBLAS_NUM_THREADS": threads,
+                "OMP_NUM_THREADS": threads,
+            },
         )
         threading.Thread(target=self.listen, args=(server,), daemon=True, name="artificer-search").start()
         return server
@@ -99,6 +105,7 @@ class ProcessSession(Session):
         handle: Handle = Future()
         with self.lock:
             if self.server.poll() is not None and self.starts <= MAX_RESTARTS and not self.closed:
+                self.hang_up()
                 self.server = self.start_server()
             self.pending[task.id] = (task, handle)
             sent = self.send({"fit": task.to_json()})
@@ -165,13 +172,17 @@ class ProcessSession(Session):
             return f": {lines[-1]}" if lines else ""
         return ""
 
+    def hang_up(self) -> None:
+        """End the server's input, which ends the server."""
+        with suppress(OSError, ValueError):
+            if self.server.stdin is not None:
+                self.server.stdin.close()
+
     def close(self) -> None:
         if self.closed:
             return
         self.closed = True
-        with suppress(OSError, ValueError):
-            if self.server.stdin is not None:
-                self.server.stdin.close()
+        self.hang_up()
         try:
             self.server.wait(timeout=2.0)
         except subprocess.TimeoutExpired:

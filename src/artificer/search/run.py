@@ -205,7 +205,8 @@ class Run:
         if not outcome.ok or outcome.scores is None:
             self.race.fail(i, fold, outcome.reason)
             return
-        self.costs.learn(self.race.standings[i].candidate, outcome)
+        if i > 0:  # the baseline's speed says nothing about learners
+            self.costs.learn(self.race.standings[i].candidate, outcome)
         valid = self.data.folds[fold][1]
         self.race.absorb(i, fold, outcome, self.objective.loss(self.data.y[valid], outcome.scores))
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Sequence
+from dataclasses import replace
 
 import numpy as np
 
@@ -43,7 +44,7 @@ def run_search(request: SearchRequest) -> SearchResult:
         if request.candidates is None
         else checked(request.candidates, request.task)
     )
-    executor = request.executor or suitable(data, request)
+    executor, request = equipped(request, data)
     with executor.open(data) as session:
         run = Run(request, candidates, data, objective, session, started)
         run.baseline()
@@ -68,7 +69,7 @@ def refit(recipe: Json, request: SearchRequest) -> SearchResult:
     started = request.clock.monotonic()
     candidates, weights = read_recipe(recipe, request.task)
     data, objective = prepare(request)
-    executor = request.executor or suitable(data, request)
+    executor, request = equipped(request, data)
     with executor.open(data) as session:
         run = Run(request, candidates, data, objective, session, started)
         run.race.adaptive = False
@@ -78,8 +79,6 @@ def refit(recipe: Json, request: SearchRequest) -> SearchResult:
         result = finish(run, weights)
     if len(result.oof_rows) or request.task is Task.REGRESSION:
         return result
-    from dataclasses import replace
-
     return replace(result, calibration=Calibration.from_json(recipe["calibration"]))
 
 
@@ -104,14 +103,21 @@ def prepare(request: SearchRequest) -> tuple[TrainingData, Objective]:
     return TrainingData(request.blocks, y, request.task, request.n_classes, names, folds), objective
 
 
-def suitable(data: TrainingData, request: SearchRequest) -> Executor:
-    """Processes, unless the table is small or the system cannot fork."""
+def equipped(request: SearchRequest, data: TrainingData) -> tuple[Executor, SearchRequest]:
+    """The request's executor, or processes unless the table is small or the system cannot fork.
+
+    A small table's fits run in this process on one thread: they end before a second thread is of use.
+    """
+    if request.executor is not None:
+        return request.executor, request
     cells = len(data.blocks) * max(1, sum(data.blocks.of(kind).shape[1] for kind in Kind)) * data.n_classes
-    if cells <= INLINE_CELLS or not hasattr(os, "fork"):
-        return InlineExecutor(request.clock)
+    if cells <= INLINE_CELLS:
+        return InlineExecutor(request.clock), replace(request, threads=1)
+    if not hasattr(os, "fork"):
+        return InlineExecutor(request.clock), request
     from artificer.search.processes import ProcessExecutor
 
-    return ProcessExecutor()
+    return ProcessExecutor(), request
 
 
 def read_recipe(recipe: Json, task: Task) -> tuple[tuple[Candidate, ...], dict[int, float]]:

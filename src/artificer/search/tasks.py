@@ -5,7 +5,6 @@ from __future__ import annotations
 import hashlib
 import json
 import math
-import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Protocol
@@ -150,10 +149,10 @@ def run_task(task: FitTask, data: TrainingData, store: FeatureStore, clock: Cloc
     deadline = Deadline.after(clock, task.soft_seconds) if task.soft_seconds < math.inf else Deadline(clock)
     train, valid = rows_of(task, data)
     known = store.get(task.features_key)
-    encoded = known or encode(task, data, train, valid)
+    encoded = known or encode(task, data, train, valid, clock)
     if known is None:
         store.put(task.features_key, encoded)
-    started = time.perf_counter()
+    started = clock.monotonic()
     algorithm = algorithms()[task.algorithm](**task.params)
     context = FitContext(
         task=data.task,
@@ -180,7 +179,7 @@ def run_task(task: FitTask, data: TrainingData, store: FeatureStore, clock: Cloc
         fitted = algorithm.fit(encoded.train, y, context, validation=(encoded.valid, data.y[valid]))
         scores = np.asarray(fitted.predict(encoded.valid), dtype=np.float64)
         outcome = replace(outcome, scores=checked(scores, len(valid), data.n_classes))
-    seconds = time.perf_counter() - started
+    seconds = clock.monotonic() - started
     return replace(outcome, rounds=fitted.rounds, complete=fitted.complete, seconds=seconds)
 
 
@@ -210,16 +209,16 @@ def rows_of(task: FitTask, data: TrainingData) -> tuple[Ints, Ints]:
     return train[np.sort(kept)], valid
 
 
-def encode(task: FitTask, data: TrainingData, train: Ints, valid: Ints) -> Encoded:
+def encode(task: FitTask, data: TrainingData, train: Ints, valid: Ints, clock: Clock) -> Encoded:
     """Fit the representation on the training rows and encode both parts."""
-    started = time.perf_counter()
+    started = clock.monotonic()
     representation = Representation(task.representation)
     columns = target_columns(data.y[train], data.task, data.n_classes)
     seed = derive_seed(task.seed, "encode", task.fold)
     X = representation.fit_transform(data.blocks.take(train), columns, data.names, seed)
     X_valid = representation.transform(data.blocks.take(valid)) if len(valid) else X[:0]
     fragment = representation.fragment() if task.fold is None else None
-    return Encoded(X, X_valid, fragment, time.perf_counter() - started)
+    return Encoded(X, X_valid, fragment, clock.monotonic() - started)
 
 
 def checked(scores: Doubles, rows: int, classes: int) -> Doubles:
