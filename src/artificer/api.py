@@ -35,8 +35,10 @@ def _silent(message: str, done: float | None, planned: float | None) -> None:
 
 
 def threads() -> int:
-    """Cores this process may use."""
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else (os.cpu_count() or 1)
+    """Threads that training may use, as the settings say; by default the cores this process may use."""
+    from artificer.settings import load_settings
+
+    return load_settings().threads
 
 
 # Training from Python -----------------------------------------------------------------------------------------------
