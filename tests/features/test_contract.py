@@ -19,7 +19,7 @@ AWKWARD: dict[str, dict[str, Any]] = {
     "categorical_ordinal": {"max_levels": 2},
     "categorical_target": {"smoothing": 0.5, "folds": 2, "max_levels": 3},
     "datetime_cyclic": {"clip": 0.5},
-    "numeric_quantile": {"knots": 2},
+    "numeric_quantile": {"knots": 2, "indicators": False},
     "numeric_scaled": {"clip": 0.1},
 }
 

@@ -17,13 +17,14 @@ from artificer.types import Doubles, Floats, Ints, Kind, Strings
 class NumericQuantile(Encoder):
     """Each column through the piecewise linear curve that makes its training values normal.
 
-    The curve joins `knots` quantiles of the training values to the normal scores of their mid-ranks; beyond the
-    outermost quantiles it is flat. For linear models of long-tailed columns. Missing becomes the column's middle,
-    and columns in which training had missing values get an indicator.
+    The curve joins `knots` training values, evenly spaced in normal scores, to the normal scores of their mid-ranks;
+    beyond the smallest and the largest it is flat. For linear models of long-tailed columns. Missing becomes the
+    column's middle, and columns in which training had missing values get an indicator.
 
     Parameters
     ----------
     knots : points of the curve, at least 2; fewer where values repeat.
+    indicators : add the indicators of missing values.
 
     References
     ----------
@@ -47,14 +48,16 @@ class NumericQuantile(Encoder):
     middle_: Floats
     indicated_: Ints
 
-    def __init__(self, knots: int = 32) -> None:
+    def __init__(self, knots: int = 32, indicators: bool = True) -> None:
         self.knots = knots
+        self.indicators = indicators
 
     def fit(self, block: Floats | Strings | Ints, y: Doubles | None, names: Sequence[str]) -> Self:
         columns = [np.asarray(block[:, j]) for j in range(block.shape[1])]
         self.curves_ = tuple(_curve(column[~np.isnan(column)].astype(np.float64), self.knots) for column in columns)
         self.middle_ = np.array([x[len(x) // 2] for x, _ in self.curves_], dtype=np.float32)
-        self.indicated_ = np.flatnonzero(np.isnan(block).any(axis=0)).astype(np.int64)
+        with_missing = np.flatnonzero(np.isnan(block).any(axis=0)).astype(np.int64)
+        self.indicated_ = with_missing if self.indicators else with_missing[:0]
         self.feature_names_ = (
             *(f"{name} (normal score)" for name in names),
             *(f"{names[j]} is missing" for j in self.indicated_.tolist()),
@@ -100,13 +103,15 @@ class NumericQuantile(Encoder):
 
 
 def _curve(present: Doubles, knots: int) -> tuple[Doubles, Doubles]:
-    """Distinct quantiles of `present` and the normal scores of their mid-ranks."""
-    n = len(present)
+    """Distinct values of `present` and the normal scores of their mid-ranks."""
+    n, normal = len(present), NormalDist()
     if not n:
         return np.zeros(1), np.zeros(1)
     ordered = np.sort(present)
-    x = np.unique(np.quantile(ordered, np.linspace(0.0, 1.0, max(knots, 2)), method="nearest"))
+    # Evenly spaced scores, not ranks: the tails, where a value moves its score least, get their share of the knots.
+    last = normal.inv_cdf((n - 0.5) / n)
+    ranks = np.array([normal.cdf(score) for score in np.linspace(-last, last, max(knots, 2)).tolist()])
+    x = np.unique(ordered[np.clip(np.floor(ranks * n).astype(np.int64), 0, n - 1)])
     before = np.searchsorted(ordered, x, side="left")
     through = np.searchsorted(ordered, x, side="right")
-    normal = NormalDist()
     return x, np.array([normal.inv_cdf(rank) for rank in ((before + through) / (2.0 * n)).tolist()])

@@ -94,7 +94,7 @@ def _linear(
     averaged = _largest([j for j in levels if j not in set(indicated)], levels, TARGET_WIDTH_LINEAR // t)
     return [
         ("numeric_scaled", {"clip": CLIP}, Kind.NUMBERS, numbers),
-        ("numeric_quantile", {}, Kind.NUMBERS, tuple(j for j in numbers if _long_tailed(blocks, j))),
+        ("numeric_quantile", {"indicators": False}, Kind.NUMBERS, tuple(j for j in numbers if _long_tailed(blocks, j))),
         ("categorical_onehot", {"max_indicators": ONEHOT_LEVELS, **cap}, Kind.STRINGS, tuple(sorted(indicated))),
         ("categorical_target", cap, Kind.STRINGS, averaged),
         ("datetime_cyclic", {}, Kind.TIMES, times),
