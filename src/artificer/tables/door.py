@@ -133,7 +133,8 @@ def column_of(name: str, values: Any) -> pl.Series:
         return pl.Series(name, cells, dtype=dtype, strict=False)
     if len(kinds) <= 1:
         return pl.Series(name, cells, dtype=None if kinds else pl.Null)
-    return pl.Series(name, [None if cell is None else canonical_text(cell) for cell in cells], dtype=pl.String)
+    texts = [cell if isinstance(cell, str) else canonical_text(cell) or None for cell in cells]
+    return pl.Series(name, texts, dtype=pl.String)
 
 
 def _to_float(value: float) -> float:

@@ -46,6 +46,11 @@ EARLIEST, LATEST = -62135596800, 253402300799  # 0001-01-01 and 9999-12-31T23:59
 MONTHS = ("jan", "feb", "mar", "apr", "may", "jun", "jul", "aug", "sep", "oct", "nov", "dec")
 
 
+def _escape(text: str) -> str:
+    """Escape what both regular expression engines (Python's, and Rust's in Polars) read as an operator, and no more."""
+    return re.sub(r"([.$|()\[\]{}*+?^\\])", r"\\\1", text)
+
+
 @dataclass(frozen=True)
 class NumberFormat:
     """A way of writing numbers: currency or unit around them, thousands separator, decimal mark.
@@ -69,15 +74,15 @@ class NumberFormat:
     @cached_property
     def source(self) -> str:
         """Regular expression of a stripped, translated text; groups: sign before, sign after the prefix, body."""
-        decimal = re.escape(self.decimal)
+        decimal = _escape(self.decimal)
         plain = rf"[0-9]+(?:{decimal}[0-9]*)?|{decimal}[0-9]+"
         if self.thousands:
-            mark = re.escape(self.thousands)
+            mark = _escape(self.thousands)
             body = rf"[1-9][0-9]{{0,2}}(?:{mark}[0-9]{{3}})+(?:{decimal}[0-9]*)?|{plain}"
         else:
             body = rf"(?:{plain})(?:[eE][+\-]?[0-9]{{1,3}})?"
-        before = rf"(?:{re.escape(self.prefix)} *)?" if self.prefix else ""
-        after = rf"(?: *{re.escape(self.suffix)})?" if self.suffix else ""
+        before = rf"(?:{_escape(self.prefix)} *)?" if self.prefix else ""
+        after = rf"(?: *{_escape(self.suffix)})?" if self.suffix else ""
         return rf"^([+\-]?) *{before}([+\-]?)({body}){after}$"
 
     @cached_property
@@ -240,7 +245,7 @@ def time_format(pattern: str | None) -> TimeFormat:
             source += expression
             position += 2
         else:
-            source += " +" if pattern[position] == " " else re.escape(pattern[position])
+            source += " +" if pattern[position] == " " else _escape(pattern[position])
             position += 1
     if ("half_hour" in fields) != ("noon" in fields):
         raise ValueError(f"the time format {pattern!r} needs %I and %p together")

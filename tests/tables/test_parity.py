@@ -1,0 +1,175 @@
+"""Training and serving read the same row alike: the column-wise and the row-wise reader against each other."""
+
+from __future__ import annotations
+
+import datetime as dt
+import json
+import math
+import string
+from typing import Any
+
+import numpy as np
+import polars as pl
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from artificer.errors import ContractError
+from artificer.tables.arrays import to_blocks
+from artificer.tables.contract import ColumnSpec, Contract, RowReader
+from artificer.tables.formats import NUMBER_BODIES, number_format, time_format
+from artificer.tables.parsing import DATES, TIME_PATTERNS, parse_numbers, parse_times
+from artificer.types import MISSING_TIME, Blocks, Role, Task
+
+AFFIXES = ["", "$", "€", "kg", "%", "oz."]
+EXAMPLES = [
+    body if not mark else (mark + body if mark in "$€" else f"{body} {mark}")
+    for body in NUMBER_BODIES
+    for mark in AFFIXES
+]
+NOISE = st.text(alphabet="0123456789.,'-+ ()$€%eE\u00a0\u2212kgo/:TZ", max_size=14)
+ANY_TEXT = st.text(alphabet=st.characters(codec="utf-8"), max_size=12)
+
+
+def as_json(value: Any) -> Any:
+    if isinstance(value, dt.datetime):
+        return value.isoformat()
+    return value
+
+
+def rows_of(frame: pl.DataFrame) -> list[dict[str, Any]]:
+    return json.loads(json.dumps([{k: as_json(v) for k, v in row.items()} for row in frame.to_dicts()]))  # type: ignore[no-any-return]
+
+
+def assert_equal(left: Blocks, right: Blocks) -> None:
+    np.testing.assert_array_equal(left.numbers, right.numbers)
+    assert left.strings.tolist() == right.strings.tolist()
+    np.testing.assert_array_equal(left.times, right.times)
+    assert (left.numbers.dtype, left.times.dtype) == (right.numbers.dtype, right.times.dtype)
+
+
+@given(NOISE, st.sampled_from(EXAMPLES))
+@settings(max_examples=400, deadline=None)
+def test_one_text_is_one_number_on_both_paths(text: str, example: str) -> None:
+    alone = number_format(example).parse(text)
+    (column,) = parse_numbers(pl.Series([text]), example)
+    assert (alone is None and math.isnan(column)) or alone == column
+
+
+@given(st.decimals(-(10**12), 10**12, places=2), st.sampled_from(EXAMPLES))
+@settings(max_examples=200, deadline=None)
+def test_a_number_written_in_a_format_is_read_back(value: Any, example: str) -> None:
+    form = number_format(example)
+    text = f"{value:,.2f}".replace(",", "T").replace(".", form.decimal).replace("T", form.thousands)
+    text = f"{form.prefix}{text} {form.suffix}"
+    assert form.parse(text) == float(value)
+    assert parse_numbers(pl.Series([text]), example)[0] == float(value)
+
+
+TIMES = st.one_of(
+    NOISE,
+    st.datetimes(dt.datetime(1, 1, 2), dt.datetime(9999, 12, 30)).map(lambda t: t.isoformat()),
+    st.datetimes(dt.datetime(1931, 1, 1), dt.datetime(2029, 1, 1)).flatmap(
+        lambda t: st.sampled_from(DATES).map(lambda pattern: t.strftime(pattern))
+    ),
+    st.builds(lambda d, m, y: f"{d}/{m}/{y}", st.integers(0, 40), st.integers(0, 20), st.integers(1800, 2100)),
+)
+
+
+@given(TIMES, st.sampled_from([*TIME_PATTERNS, "%d/%m/%Y %I:%M %p"]))
+@settings(max_examples=600, deadline=None)
+def test_one_text_is_one_time_on_both_paths(text: str, pattern: str) -> None:
+    alone = time_format(pattern).parse(text)
+    (column,) = parse_times(pl.Series([text]), pattern)
+    assert column == (MISSING_TIME if alone is None else alone)
+
+
+@pytest.mark.parametrize("pattern", [pattern for pattern in DATES if "%d" in pattern])
+def test_a_date_written_in_a_format_is_read_back(pattern: str) -> None:
+    for moment in (dt.date(1970, 1, 1), dt.date(2000, 2, 29), dt.date(1999, 12, 31), dt.date(2021, 3, 1)):
+        expected = (moment - dt.date(1970, 1, 1)).days * 86400
+        assert time_format(pattern).parse(moment.strftime(pattern)) == expected
+        assert parse_times(pl.Series([moment.strftime(pattern)]), pattern)[0] == expected
+
+
+CONTRACT = Contract(
+    columns=(
+        ColumnSpec("float", Role.NUMERIC, "", "Float64"),
+        ColumnSpec("text", Role.CATEGORICAL, "", "String", missing=("?", "NA")),
+        ColumnSpec("int", Role.NUMERIC, "", "Int64"),
+        ColumnSpec("price", Role.NUMERIC, "", "String", format="1.234,5 €", missing=("", "-")),
+        ColumnSpec("flag", Role.BOOLEAN, "", "Boolean"),
+        ColumnSpec("said", Role.BOOLEAN, "", "String", format="true/false"),
+        ColumnSpec("code", Role.CATEGORICAL, "", "Int64"),
+        ColumnSpec("weight", Role.CATEGORICAL, "", "Float64"),
+        ColumnSpec("at", Role.DATETIME, "", "Datetime"),
+        ColumnSpec("day", Role.DATETIME, "", "String", format="%d/%m/%Y"),
+        ColumnSpec("epoch", Role.DATETIME, "", "Float64"),
+        ColumnSpec("key", Role.ID, "", "String"),
+    ),
+    target="y",
+    task=Task.REGRESSION,
+)
+
+
+def maybe(strategy: st.SearchStrategy[Any]) -> st.SearchStrategy[Any]:
+    return st.one_of(st.none(), strategy)
+
+
+ROW = st.fixed_dictionaries(
+    {
+        "float": maybe(st.floats(allow_nan=False, allow_infinity=False)),
+        "text": maybe(st.one_of(ANY_TEXT, st.sampled_from(["?", " NA ", "", "\u3000a\t"]))),
+        "int": maybe(st.integers(-(2**63), 2**63 - 1)),
+        "price": maybe(st.sampled_from(["1.234,56 €", "7", "-", " ", "-3,5€", "(12)"])),
+        "flag": maybe(st.booleans()),
+        "said": maybe(st.sampled_from(["true", "FALSE", " True "])),
+        "code": maybe(st.integers(-(2**63), 2**63 - 1)),
+        "weight": maybe(st.one_of(st.floats(allow_nan=False, allow_infinity=False), st.integers(-5, 5).map(float))),
+        "at": maybe(st.datetimes(dt.datetime(1, 1, 2), dt.datetime(9999, 12, 30))),
+        "day": maybe(st.sampled_from(["31/12/1999", "1/2/2003", "2003-02-01T10:00:00Z"])),
+        "epoch": maybe(st.floats(-62135596800, 253402300799)),
+        "key": maybe(st.text(string.ascii_letters)),
+    }
+)
+SCHEMA = {
+    "float": pl.Float64, "text": pl.String, "int": pl.Int64, "price": pl.String, "flag": pl.Boolean, "said": pl.String,
+    "code": pl.Int64, "weight": pl.Float64, "at": pl.Datetime("us"), "day": pl.String, "epoch": pl.Float64,
+    "key": pl.String,
+}  # fmt: skip
+
+
+@given(st.lists(ROW, min_size=1, max_size=5))
+@settings(max_examples=200, deadline=None)
+def test_a_table_and_its_json_rows_give_the_same_blocks(rows: list[dict[str, Any]]) -> None:
+    frame = pl.DataFrame(rows, schema=SCHEMA)
+    blocks, warnings = RowReader(CONTRACT).read(rows_of(frame))
+    assert_equal(blocks, to_blocks(frame, CONTRACT))
+    assert warnings == ()
+
+
+@given(
+    st.lists(st.fixed_dictionaries({"n": maybe(NOISE), "t": maybe(TIMES), "b": maybe(NOISE)}), min_size=1, max_size=4)
+)
+@settings(max_examples=200, deadline=None)
+def test_both_paths_refuse_the_same_cells(rows: list[dict[str, Any]]) -> None:
+    contract = Contract(
+        (
+            ColumnSpec("n", Role.NUMERIC, "", "String", format="1,234.5", missing=("",)),
+            ColumnSpec("t", Role.DATETIME, "", "String", format="%d/%m/%Y", missing=("",)),
+            ColumnSpec("b", Role.CATEGORICAL, "", "String", nullable=False),
+        ),
+        "y",
+        Task.REGRESSION,
+    )
+    frame = pl.DataFrame(rows, schema={"n": pl.String, "t": pl.String, "b": pl.String})
+    refused: dict[str, set[int]] = {"n": set(), "t": set(), "b": set()}
+    for breach in to_blocks(frame, contract, strict=False)[1]:
+        refused[breach.column] |= set(breach.rows)
+    alone: dict[str, set[int]] = {"n": set(), "t": set(), "b": set()}
+    try:
+        assert_equal(RowReader(contract).read(rows)[0], to_blocks(frame, contract))
+    except ContractError as error:
+        for violation in error.violations:
+            alone[violation.column].add(violation.row)
+    assert refused == alone
