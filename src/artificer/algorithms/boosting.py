@@ -20,6 +20,9 @@ TAGS = AlgorithmTags(family="boosting", representation="trees", missing_values=T
 ROUNDS: Params = {"rounds": 300, "max_rounds": 2000, "patience": 50}
 """``rounds`` without validation rows; with them at most ``max_rounds``, until ``patience`` rounds brought no gain."""
 
+MOST_LEAF_VALUES = 1_000_000
+"""Many classes times many rounds make graphs of hundreds of megabytes; this many leaf values are 15 to 40."""
+
 TWO_CORES = 0.6
 """Wall time on two cores against the processor time of one, about."""
 
@@ -62,9 +65,20 @@ class Stopper:
         return self.complete
 
     @classmethod
-    def of(cls, params: Params, validated: bool, deadline: Deadline) -> Stopper:
-        limit = params["max_rounds"] if validated else params["rounds"]
-        return cls(max(int(limit), 1), int(params["patience"]), deadline)
+    def of(cls, params: Params, validated: bool, values: int, deadline: Deadline) -> Stopper:
+        return cls(most_rounds(params, validated, values), int(params["patience"]), deadline)
+
+
+def most_rounds(params: Params, validated: bool, values: int) -> int:
+    """Rounds that a fit may take, when each adds up to `values` leaf values.
+
+    Examples
+    --------
+    >>> most_rounds(ROUNDS, True, values=31), most_rounds(ROUNDS, True, values=64 * 32)
+    (2000, 488)
+    """
+    limit = int(params["max_rounds" if validated else "rounds"])
+    return max(min(limit, MOST_LEAF_VALUES // values), 1)
 
 
 class FittedTrees(Fitted):

@@ -11,7 +11,7 @@ from typing import Any, ClassVar
 import numpy as np
 
 from artificer.algorithms.base import Algorithm, Dimension, FitContext, Fitted
-from artificer.algorithms.boosting import LEARNING_RATE, ROUNDS, TAGS, TWO_CORES, FittedTrees
+from artificer.algorithms.boosting import LEARNING_RATE, ROUNDS, TAGS, TWO_CORES, FittedTrees, most_rounds
 from artificer.algorithms.constant import fallback
 from artificer.algorithms.links import ABSENT, score_columns
 from artificer.algorithms.trees import Tree, Trees
@@ -62,8 +62,8 @@ class CatBoost(Algorithm):
     }
     portfolio: ClassVar = (
         {},
-        {"depth": 8, "learning_rate": 0.05, "l2_leaf_reg": 6.0, "rsm": 0.6},
         {"depth": 4, "learning_rate": 0.1, "random_strength": 2.0},
+        {"depth": 8, "learning_rate": 0.05, "l2_leaf_reg": 6.0, "rsm": 0.6},
     )
 
     def fit(
@@ -93,9 +93,10 @@ class CatBoost(Algorithm):
         return FittedCatBoost(model, present, context.task, context.n_classes, int(model.tree_count_), not clock.late)
 
     def _settings(self, context: FitContext, validated: bool, rows: int) -> Params:
+        values = 2 ** self.params["depth"] * score_columns(context.task, context.n_classes)
         settings: Params = {
             "loss_function": LOSSES[context.task],
-            "iterations": max(int(self.params["max_rounds" if validated else "rounds"]), 1),
+            "iterations": most_rounds(self.params, validated, values),
             "random_seed": context.seed % 2**31,
             "thread_count": context.threads,
             "allow_writing_files": False,

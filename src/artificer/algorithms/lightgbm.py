@@ -62,9 +62,9 @@ class LightGBM(Algorithm):
     }
     portfolio: ClassVar = (
         {},
+        {"num_leaves": 8, "learning_rate": 0.08, "feature_fraction": 0.5, "bagging_fraction": 0.8, "lambda_l2": 10.0},
         {"extra_trees": True, "num_leaves": 63, "min_child_samples": 8},
         {"learning_rate": 0.03, "num_leaves": 127, "min_child_samples": 6, "feature_fraction": 0.6, "lambda_l2": 5.0},
-        {"num_leaves": 8, "learning_rate": 0.08, "feature_fraction": 0.5, "bagging_fraction": 0.8, "lambda_l2": 10.0},
     )
 
     def fit(
@@ -84,7 +84,8 @@ class LightGBM(Algorithm):
         booster = lightgbm.Booster(settings, data)
         if validation is not None:
             booster.add_valid(lightgbm.Dataset(*validation, reference=data, params=settings), "validation")
-        stopper = Stopper.of(self.params, validation is not None, context.deadline)
+        values = self.params["num_leaves"] * score_columns(context.task, context.n_classes)
+        stopper = Stopper.of(self.params, validation is not None, values, context.deadline)
         while True:
             if booster.update():  # nothing was left to split, and the empty round was taken back
                 break

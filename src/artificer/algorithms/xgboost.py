@@ -60,8 +60,8 @@ class XGBoost(Algorithm):
     }
     portfolio: ClassVar = (
         {},
-        {"max_depth": 9, "learning_rate": 0.04, "min_child_weight": 4.0, "colsample": 0.5, "reg_lambda": 5.0},
         {"max_depth": 3, "learning_rate": 0.1, "subsample": 0.8},
+        {"max_depth": 9, "learning_rate": 0.04, "min_child_weight": 4.0, "colsample": 0.5, "reg_lambda": 5.0},
     )
 
     def fit(
@@ -82,7 +82,8 @@ class XGBoost(Algorithm):
             )
             booster = xgboost.Booster(self._settings(context), [data])
             held = None if validation is None else xgboost.DMatrix(*validation, missing=np.nan, nthread=context.threads)
-            stopper = Stopper.of(self.params, validation is not None, context.deadline)
+            values = 2 ** self.params["max_depth"] * score_columns(context.task, context.n_classes)
+            stopper = Stopper.of(self.params, validation is not None, values, context.deadline)
             while True:
                 booster.update(data, stopper.rounds)
                 loss = None if held is None else float(booster.eval(held).rsplit(":", 1)[1])
