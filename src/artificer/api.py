@@ -263,8 +263,7 @@ def init(
         if values["data"]["id"]
         else "",
     }
-    folder.mkdir(parents=True, exist_ok=True)
-    write_problem(file, build_problem(values, str(file)), reasons, overwrite=force)
+    write_problem(folder, build_problem(values, str(file)), reasons, overwrite=force)
     return {
         "schema": INIT_SCHEMA,
         "path": str(file),

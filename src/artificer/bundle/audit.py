@@ -17,6 +17,7 @@ DOMAINS = {"": 21, "ai.onnx.ml": 4}
 """Operator sets, with the newest version of each that a bundle may ask for."""
 
 _ONNX = """
+    BitwiseAnd BitwiseOr BitwiseXor
     Abs Add And ArgMax ArgMin Atan Cast CastLike Ceil Clip Concat Constant ConstantOfShape Cos CumSum Div Equal Erf Exp
     Expand Flatten Floor Gather GatherElements GatherND Gemm Greater GreaterOrEqual HardSigmoid Identity IsInf IsNaN
     LeakyRelu Less LessOrEqual Log LogSoftmax MatMul Max Mean Min Mod Mul Neg Not OneHot Or Pow Range Reciprocal
