@@ -7,6 +7,7 @@ StringConcat and the tensor-free LabelEncoder.
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
@@ -123,7 +124,8 @@ class Graph:
         node = helper.make_node(kind, list(inputs), [], domain=domain, **plain)
         for name in sorted(attributes.keys() - plain.keys()):
             _extend(node.attribute.add(), name, attributes[name])
-        key = (node.SerializeToString(deterministic=True), outputs)
+        # A digest, because the node of a tree ensemble holds megabytes.
+        key = (hashlib.blake2b(node.SerializeToString(deterministic=True)).digest(), outputs)
         if key not in self._emitted:
             self._emitted[key] = tuple(self.fresh(kind.lower()) for _ in range(outputs))
             node.output.extend(self._emitted[key])

@@ -17,7 +17,7 @@ from datetime import UTC, datetime
 from typing import Any, TypeAlias
 
 import numpy as np
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
@@ -265,7 +265,7 @@ def check_registration(encoder_class: type[Encoder]) -> None:
     assert registered in (None, encoder_class), f"the name {encoder_class.name!r} is taken by {registered}"
 
 
-def checks(encoder_class: type[Encoder], examples: int = 20, **params: Any) -> Iterator[tuple[str, Callable[[], None]]]:
+def checks(encoder_class: type[Encoder], examples: int = 15, **params: Any) -> Iterator[tuple[str, Callable[[], None]]]:
     """Every check of the contract as (name, function without arguments), for one test each.
 
     Parameters
@@ -281,6 +281,7 @@ def checks(encoder_class: type[Encoder], examples: int = 20, **params: Any) -> I
         @settings(
             max_examples=examples,
             deadline=None,
+            phases=(Phase.generate, Phase.shrink),
             derandomize=True,
             database=None,
             suppress_health_check=list(HealthCheck),
@@ -298,7 +299,7 @@ def checks(encoder_class: type[Encoder], examples: int = 20, **params: Any) -> I
         yield check.__name__, over_tables(check)
 
 
-def check_encoder(encoder_class: type[Encoder], examples: int = 20, **params: Any) -> None:
+def check_encoder(encoder_class: type[Encoder], examples: int = 15, **params: Any) -> None:
     """Hold an encoder class against the whole contract; the first breach raises AssertionError.
 
     Examples
