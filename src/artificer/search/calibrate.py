@@ -18,7 +18,7 @@ from artificer.types import Doubles, Ints, Task
 
 PARTS = 5
 MIN_ROWS = 50
-MAX_ROWS = 50_000
+MAX_ROWS = 20_000
 MIN_GAIN = 1e-4
 """Relative improvement of the log loss below which a calibration is not worth its node in the graph."""
 

@@ -11,6 +11,9 @@ from artificer.algorithms.base import algorithms
 from artificer.search.records import Candidate
 from artificer.search.tasks import FitOutcome
 
+START_SECONDS = {"linear": 0.3, "boosting": 1.5, "forest": 1.5}
+"""What loading the libraries of a family takes, once a run."""
+
 SHRINKAGE = 1.0
 """An algorithm's own measured ratios are averaged with this many of the overall ratio."""
 
@@ -52,6 +55,13 @@ class CostModel:
         mine = self.ratios.get(candidate.algorithm, [])
         ratio = (sum(mine) + SHRINKAGE * overall) / (len(mine) + SHRINKAGE)
         return guess * math.exp(ratio) + self.encode(candidate.representation, rows)
+
+    def start(self, candidate: Candidate) -> float:
+        """Seconds until an algorithm that has not run yet has its libraries loaded; nothing where no clock counts."""
+        if not self.learns or candidate.algorithm in self.ratios:
+            return 0.0
+        family = algorithms()[candidate.algorithm].tags.family
+        return START_SECONDS.get(family, 0.0)
 
     def encode(self, representation: str, rows: int) -> float:
         """Expected seconds of encoding, per row as dear as it has been so far."""

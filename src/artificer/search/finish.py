@@ -67,8 +67,17 @@ def choose(run: Run, pool: Pool) -> dict[int, float]:
     if run.request.budget.fits is not None:
         most = max(1, min(most, run.request.budget.fits - run.fits))
     seed = derive_seed(run.request.seed, "ensemble")
-    chosen = select(library_of(run, pool), (0.002 + noise) * run.race.belief.unit, most, seed)
-    return {i: float(w) for i, w in zip(pool.indices, chosen.weights, strict=True) if w > 0}
+    while True:
+        chosen = select(library_of(run, pool), (0.002 + noise) * run.race.belief.unit, most, seed)
+        weights = {i: float(w) for i, w in zip(pool.indices, chosen.weights, strict=True) if w > 0}
+        if set(weights) == {0} or sum(run.whole_cost(i) for i in weights if i) <= 0.9 * run.left:
+            return weights
+        # There is no time to fit all of these on all rows: do without the one that costs most for its weight.
+        dear = max((i for i in weights if i), key=lambda i: run.whole_cost(i) / weights[i])
+        run.notes.append(
+            f"{run.race.standings[dear].candidate.name} was passed over: fitting it takes more than is left"
+        )
+        pool = Pool(tuple(i for i in pool.indices if i != dear), pool.folds)
 
 
 def finish(run: Run, fixed: Mapping[int, float] | None = None) -> SearchResult:
@@ -90,7 +99,7 @@ def finish(run: Run, fixed: Mapping[int, float] | None = None) -> SearchResult:
     if set(weights) == {0} == set(wanted):
         run.notes.append(why_constant(run))
     rows, scores, score = out_of_fold(run, weights)
-    final = calibration_of(run, rows, scores)
+    final = calibration_of(run, rows, scores, constant=set(weights) == {0})
     names = {run.race.standings[i].candidate.name: w for i, w in weights.items()}
     result = SearchResult(
         leaderboard=leaderboard(run.race, run.objective, metric_name(run), names, score),
@@ -210,9 +219,11 @@ def out_of_fold(run: Run, weights: Mapping[int, float]) -> tuple[Ints, Doubles, 
     return rows, np.concatenate(scores), run.objective.score(run.objective.mean(y, scores))
 
 
-def calibration_of(run: Run, rows: Ints, scores: Doubles) -> Calibration:
+def calibration_of(run: Run, rows: Ints, scores: Doubles, constant: bool) -> Calibration:
     if run.data.task is Task.REGRESSION:
         return Calibration.affine(run.objective.spread, run.objective.center)
+    if constant:  # it says the classes' shares already
+        return Calibration.identity()
     y = run.data.y[rows].astype(np.int64)
     return calibrate(y, scores, run.data.task, derive_seed(run.request.seed, "calibrate"))
 

@@ -17,7 +17,8 @@ from artificer.search.race import Race, Standing
 from artificer.search.records import Interval, Leaderboard, LeaderboardRow, Status
 from artificer.types import Doubles
 
-CONFIDENCE = 0.95
+T_975 = (12.706, 4.303, 3.182, 2.776, 2.571, 2.447, 2.365, 2.306, 2.262, 2.228, 2.201, 2.179, 2.160, 2.145, 2.131)
+"""Upper 2.5 % points of Student's t with 1, 2, ... degrees of freedom; loading SciPy for them would take a second."""
 
 
 def leaderboard(
@@ -72,12 +73,12 @@ def comparable_loss(standing: Standing, reference: Standing) -> float:
 
 def interval(losses: Doubles, center: float, overlap: float, objective: Objective) -> Interval | None:
     """t interval around a mean of k folds, its variance (1/k + validation/training rows) times that of the folds."""
-    from scipy.special import stdtrit
-
     seen = losses[np.isfinite(losses)]
     if len(seen) < 2:
         return None
-    half = float(stdtrit(len(seen) - 1, 0.5 + CONFIDENCE / 2) * math.sqrt((1 / len(seen) + overlap) * seen.var(ddof=1)))
+    dof = len(seen) - 1
+    t = T_975[dof - 1] if dof <= len(T_975) else 1.96 + 2.6 / dof
+    half = t * math.sqrt((1 / len(seen) + overlap) * float(seen.var(ddof=1)))
     low, high = sorted((objective.score(center - half), objective.score(center + half)))
     if objective.metric is not None:
         low, high = max(low, objective.metric.low), min(high, objective.metric.high)

@@ -61,12 +61,17 @@ class ProcessExecutor(Executor):
         blocks = data.blocks
         cells = blocks.numbers.size + 2 * blocks.times.size + 2 * blocks.strings.size
         folder = scratch_folder(4 * cells, self.parent)
+        memory_mb = self.memory_mb or MEMORY_SHARE * available_mb()
+        session = None
         try:
+            session = ProcessSession(folder, memory_mb, self.slots, self.modules)
             write_data(folder, data)
-            return ProcessSession(folder, self.memory_mb or MEMORY_SHARE * available_mb(), self.slots, self.modules)
         except BaseException:
+            if session is not None:
+                session.close()
             shutil.rmtree(folder, ignore_errors=True)
             raise
+        return session
 
 
 class ProcessSession(Session):
@@ -184,7 +189,8 @@ class ProcessSession(Session):
         self.closed = True
         self.hang_up()
         try:
-            self.server.wait(timeout=2.0)
+            # Linux kills the children of a killed server; elsewhere it needs a moment to do so itself.
+            self.server.wait(timeout=0.2 if sys.platform == "linux" else 2.0)
         except subprocess.TimeoutExpired:
             self.server.kill()
             self.server.wait()

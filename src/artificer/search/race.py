@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from typing import Literal, TypeAlias
 
 import numpy as np
 
@@ -18,6 +19,8 @@ from artificer.search.probability import Posterior, posterior, success_probabili
 from artificer.search.records import Candidate
 from artificer.search.tasks import FitOutcome
 from artificer.types import Doubles
+
+Phase: TypeAlias = Literal["explore", "compare", "complete"]
 
 EPSILON = 0.01
 """Within reach of the best: this share of the way between the best and the baseline."""
@@ -33,6 +36,9 @@ ENOUGH = 0.05
 
 LEAST_COMPLETE = 3
 """Candidates with all folds that an ensemble wants to choose from before stopping."""
+
+LIKELY_MEMBERS = 4
+"""Towards the end of the budget so many of the best candidates get the same number of folds, for the ensemble."""
 
 DRAWS = 2000
 CHALLENGE = 0.5
@@ -178,7 +184,7 @@ class Race:
     # What comes next
 
     def choose(
-        self, cost: Callable[[int], float], affordable: Callable[[int], bool], exploring: bool
+        self, cost: Callable[[int], float], affordable: Callable[[int], bool], phase: Phase
     ) -> tuple[int, int] | None:
         """Next candidate and fold, None where nothing is left that pays.
 
@@ -186,7 +192,8 @@ class Race:
         ----------
         cost : expected seconds of a candidate's next fold.
         affordable : whether that fold may still start.
-        exploring : False once first folds have had their share of the budget.
+        phase : ``explore`` gives first folds, ``compare`` also finds out which of the best is best, ``complete`` gives
+            the best ones the same folds.
         """
         may = [i for i, s in enumerate(self.standings) if self._may_run(s) and affordable(i)]
         if not self.adaptive:
@@ -197,11 +204,11 @@ class Race:
         strong = any((s.outcomes or s.running) and not s.failed for s in self.standings[1:])
         if untried and not strong:
             pick = self._quickest_strong(untried, cost)
-        elif untried and exploring:
+        elif untried and phase == "explore":
             chance = self.within_reach()
             pick = max(untried, key=lambda i: (chance[i] + 1e-3) / cost(i) ** 0.5)
         elif may and self._goes_on():
-            pick = self._top_two(may)
+            pick = self._least_complete(may) if phase == "complete" else self._top_two(may)
         else:
             return None
         fold = self.standings[pick].next_fold()
@@ -219,6 +226,15 @@ class Race:
         least = min(self.standings[i].belief.gap for i in untried)
         strong = [i for i in untried if self.standings[i].belief.gap <= max(2 * least, 0.15)]
         return min(strong, key=cost)
+
+    def _least_complete(self, may: list[int]) -> int:
+        """Of the likely members, the one with fewest folds."""
+        ran = [i for i, s in enumerate(self.standings) if s.outcomes and not s.failed]
+        likely = sorted(ran, key=lambda i: self.belief.mean[i])[:LIKELY_MEMBERS]
+        behind = [i for i in likely if i in may]
+        if not behind:
+            return self._top_two(may)
+        return min(behind, key=lambda i: (len(self.standings[i].outcomes), self.belief.mean[i]))
 
     def _top_two(self, may: list[int]) -> int:
         """Top-two Thompson sampling: the best of one draw, or the best of another draw that disagrees with it.

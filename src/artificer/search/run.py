@@ -14,7 +14,7 @@ from artificer.search.costs import CostModel
 from artificer.search.executor import Handle, InlineSession, Session, wait_any
 from artificer.search.objective import Objective
 from artificer.search.priors import TableShape, priors
-from artificer.search.race import Race
+from artificer.search.race import Phase, Race
 from artificer.search.records import Candidate, Progress, SearchRequest
 from artificer.search.tasks import FitOutcome, FitTask, TrainingData
 from artificer.types import Kind
@@ -24,8 +24,8 @@ RESERVED_MEMBERS = 3
 """So many of the best candidates' fits on all rows are kept back from the search."""
 
 LARGEST_RESERVE = 0.4
-EXPLORING_SHARE = 0.5
-"""First folds of further candidates may take this share of the budget before the good ones get all of theirs."""
+PHASES: tuple[tuple[float, Phase], ...] = ((0.45, "explore"), (0.65, "compare"), (1.0, "complete"))
+"""What the race is for, up to which share of the budget that is not reserved."""
 
 FIRST_FIT_SHARE = 0.3
 """An unmeasured candidate may take this share of what is left, in case its guess was wrong."""
@@ -98,7 +98,8 @@ class Run:
         return n if self.max_rows is None else min(n, self.max_rows)
 
     def fold_cost(self, i: int) -> float:
-        return self.costs.estimate(self.race.standings[i].candidate, self.rows(self.n_train))
+        candidate = self.race.standings[i].candidate
+        return self.costs.estimate(candidate, self.rows(self.n_train)) + self.costs.start(candidate)
 
     def whole_cost(self, i: int) -> float:
         """Seconds of a fit on all rows, writing the graph included."""
@@ -111,10 +112,14 @@ class Run:
         whole = 0.0 if self.race.standings[i].outcomes else min(self.whole_cost(i), LARGEST_RESERVE * self.total)
         return 1.1 * self.fold_cost(i) + max(self.reserve(), whole) < self.left
 
-    def exploring(self) -> bool:
+    def phase(self) -> Phase:
         if self.request.budget.fits is not None:
-            return self.fits < EXPLORING_SHARE * self.request.budget.fits
-        return self.clock.monotonic() - self.started < EXPLORING_SHARE * self.total
+            spent = self.fits / max(self.request.budget.fits - self.reserved_fits(), 1)
+        elif self.total == math.inf:
+            spent = 0.0
+        else:
+            spent = (self.clock.monotonic() - self.started) / max(self.total - self.reserve(), 1e-9)
+        return next((phase for share, phase in PHASES if spent < share), "complete")
 
     # Steps
 
@@ -138,10 +143,13 @@ class Run:
             return
         least = min(s.belief.gap for s in self.race.standings[1:])
         strong = [i for i, s in enumerate(self.race.standings) if i and s.belief.gap <= 2 * least]
-        i = min(strong, key=self.fold_cost)
-        n = len(self.data.blocks)
-        rows = n
-        while rows > LEAST_ROWS and 2.5 * self.costs.estimate(self.race.standings[i].candidate, rows) > 0.7 * self.left:
+        quick = min(strong, key=self.fold_cost)
+        if self.costs.start(self.race.standings[quick].candidate) > 0.5 * self.left:
+            quick = min(range(1, len(self.race.standings)), key=self.fold_cost)
+        candidate = self.race.standings[quick].candidate
+        room = 0.7 * self.left - self.costs.start(candidate)
+        rows = n = len(self.data.blocks)
+        while rows > LEAST_ROWS and 2.5 * self.costs.estimate(candidate, rows) > room:
             rows = rows // 2
         if rows < n:
             self.max_rows = max(rows, LEAST_ROWS)
@@ -166,7 +174,7 @@ class Run:
 
     def launch(self) -> bool:
         """Start the fold that is worth most, if any is."""
-        chosen = self.race.choose(self.fold_cost, self.affordable, self.exploring())
+        chosen = self.race.choose(self.fold_cost, self.affordable, self.phase())
         if chosen is None:
             return False
         i, fold = chosen
@@ -198,7 +206,7 @@ class Run:
             standing.running.discard(-1 if task.fold is None else task.fold)
             standing.dropped = True
             standing.reason = standing.reason or reason
-        wait_any(list(self.running), 1.0)
+        wait_any(list(self.running), 0.2)
         self.running.clear()
 
     def take(self, i: int, fold: int, outcome: FitOutcome) -> None:

@@ -50,7 +50,7 @@ class Server:
 
     folder: Path
     memory_mb: float
-    data: TrainingData
+    data: TrainingData | None = None
     children: dict[int, Child] = field(default_factory=dict)
     warmed: set[str] = field(default_factory=set)
     pending: bytes = b""
@@ -90,6 +90,8 @@ class Server:
 
     def start(self, task: FitTask) -> None:
         self.warm(task.algorithm)
+        if self.data is None:  # it is being written while this process starts, and is whole when the first order comes
+            self.data = read_data(self.folder)
         pid = os.fork()
         if pid == 0:
             run_child(task, self.data, self.folder)
@@ -230,7 +232,7 @@ def main() -> None:
     folder, memory_mb, *modules = sys.argv[1:]
     for module in modules:
         importlib.import_module(module)
-    server = Server(Path(folder), float(memory_mb), read_data(Path(folder)))
+    server = Server(Path(folder), float(memory_mb))
     try:
         server.serve()
     finally:
