@@ -18,6 +18,7 @@ from artificer.journal.reader import predictions
 
 ROW = {"age": 40, "city": "Rome"}
 BODY = json.dumps({"rows": [ROW, ROW]})
+LONG_BODY = json.dumps({"rows": [{**ROW, "code": "x" * 3_000}]})
 JSON = {"content-type": "application/json"}
 
 SMALL_DISK = """
@@ -127,7 +128,7 @@ def test_a_full_disk_acknowledges_nothing_and_says_so(promote: Callable[..., Pat
         with httpx.Client(base_url=url) as client:
             # The first refusals free space, since the write-ahead log is taken over into the database then.
             for _ in range(5_000):
-                answer = client.post("/v1/predict", content=BODY, headers=JSON)
+                answer = client.post("/v1/predict", content=LONG_BODY, headers=JSON)
                 if answer.status_code == 200:
                     told += [p["id"] for p in answer.json()["predictions"]]
                     continue

@@ -40,7 +40,5 @@ class Ids:
 
 
 def _text(moment: int, tail: int) -> str:
-    return (
-        f"{moment >> 28:08x}-{moment >> 12 & 0xFFFF:04x}-7{moment & 0xFFF:03x}"
-        f"-{0x8000 | tail >> 48:04x}-{tail & 0xFFFFFFFFFFFF:012x}"
-    )
+    digits = f"{(moment >> 12 << 16 | 0x7000 | moment & 0xFFF) << 64 | 1 << 63 | tail:032x}"
+    return f"{digits[:8]}-{digits[8:12]}-{digits[12:16]}-{digits[16:20]}-{digits[20:]}"

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import TYPE_CHECKING, Any, Final
-
-import numpy as np
 
 from artificer.errors import ArtificerError, ContractError, Violation, nearest
 from artificer.journal.entries import OutcomeEntry, PredictionEntry
@@ -82,24 +81,22 @@ class Predictor:
         classes = self.bundle.contract.classes
         if not rows:
             return Answer([], classes)
-        blocks, warnings = self.bundle.reader.read(rows)
-        scores = self.bundle.predict_blocks(blocks)
-        if not np.isfinite(scores).all():
+        bundle = self.bundle
+        blocks, warnings = bundle.reader.read(rows)
+        of_rows: list[list[float]] = bundle.predict_blocks(blocks).tolist()
+        # Plain Python: scores are finite if their sum is, and NumPy costs microseconds a call on a single row.
+        if not all(math.isfinite(sum(scores)) for scores in of_rows):
             raise ArtificerError(
                 f"version {self.version} of {self.name} gave a score that is not a number; roll back to another version"
             )
-        kept = rows if not warnings else [self._without_extras(row) for row in rows]
-        version = self._version
-        if classes:
-            labels = self._labels
-            told = [labels[code] for code in scores.argmax(axis=1).tolist()]
-        else:
-            told = scores[:, 0].tolist()
+        if warnings:
+            rows = [self._without_extras(row) for row in rows]
+        version, labels = self._version, self._labels
+        told = [labels[of.index(max(of))] for of in of_rows] if classes else [of[0] for of in of_rows]
+        names = self._ids.take(len(rows))
         entries = [
-            PredictionEntry(name, at, version, row, of_row, prediction)
-            for name, row, of_row, prediction in zip(
-                self._ids.take(len(rows)), kept, scores.tolist(), told, strict=True
-            )
+            PredictionEntry(name, at, version, row, scores, prediction)
+            for name, row, scores, prediction in zip(names, rows, of_rows, told, strict=True)
         ]
         return Answer(entries, classes, warnings, self._unseen(blocks.strings.tolist()))
 
