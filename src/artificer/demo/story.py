@@ -30,7 +30,7 @@ TARGET, TIME = "cnt", "date"
 LEFT_OUT = ("instant", "casual", "registered")
 """A row number, and the two parts whose sum is the target: known only with it."""
 TRAIN_UNTIL = datetime(2012, 1, 1)
-BUDGET = "25s"
+BUDGET = "20s"
 HOURS_A_DAY = 24
 OUTCOME_DELAY = 3 * HOURS_A_DAY
 
@@ -40,8 +40,8 @@ SETTINGS = {
     "monitoring.window": "1d",
     "monitoring.min_rows": 300,
     "loop.min_new_labels": 600,
-    "loop.cooldown": "1s",
-    "loop.max_retrains_per_day": 5,
+    "loop.cooldown": "0s",
+    "loop.max_retrains_per_day": 7,
     "loop.rollback_after": 300,
 }
 """A year passes in a minute here, so the loop may retrain as often as a real one would in months."""
