@@ -183,7 +183,7 @@ class SearchResult:
     ----------
     members : fitted on all rows; weights sum to 1.
     calibration : goes after the weighted average.
-    recipe : what :func:`artificer.search.refit` repeats on new data.
+    recipe : what :func:`artificer.search.search.refit` repeats on new data.
     oof_scores : (m, c) calibrated out-of-fold scores of the ensemble, for regression in the target's unit.
     oof_rows : (m,) the rows they belong to; empty where nothing was validated.
     notes : what was left out or cut short, and why, in sentences.
