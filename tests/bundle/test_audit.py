@@ -118,7 +118,7 @@ def test_steps_over_a_large_tree_ensemble_quickly(graph: bytes) -> None:
         domain="ai.onnx.ml",
         nodes_values=np.random.default_rng(0).normal(size=n).tolist(),
         nodes_treeids=list(range(-n // 2, n // 2)),
-        nodes_modes=["BRANCH_LEQ"] * 1000,
+        nodes_modes=["BRANCH_LEQ", "LEAF"] * n,
     )
     data = changed(graph, lambda m: m.graph.node.append(tree))
     for pattern in RUNS.values():

@@ -50,10 +50,16 @@ NODE = Message(frozenset({1, 2, 3, 4, 5, 6, 7}))
 ATTRIBUTE = Message(frozenset({1, 2, 3, 4, 5, 7, 8, 9, 13, 20}), {6: "a subgraph", 11: "subgraphs"})
 TENSOR = Message(frozenset({1, 2, 4, 5, 6, 7, 8, 9, 10, 11, 12, 14}), {13: "a tensor kept in another file"})
 
-# Runs of the unpacked floats (0x3d) and ints (0x40) of an attribute; possessive, so that a long run costs no memory.
+MODES = b"|".join(
+    b"%c%s" % (len(mode), mode)
+    for mode in (b"LEAF", *(b"BRANCH_" + test for test in (b"LEQ", b"LT", b"GTE", b"GT", b"EQ", b"NEQ")))
+)
+# Runs of an attribute's unpacked floats (0x3d), ints (0x40) and, of the strings (0x4a), the kinds of tree nodes;
+# possessive, so that a long run costs no memory.
 RUNS = {
     0x3D: re.compile(rb"(?:\x3d.{4})++", re.DOTALL),
     0x40: re.compile(rb"(?:\x40[\x80-\xff]{0,9}+[\x00-\x7f])++"),
+    0x4A: re.compile(rb"(?:\x4a(?:%s))++" % MODES),
 }
 
 

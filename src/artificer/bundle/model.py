@@ -15,8 +15,9 @@ from artificer.errors import BundleDamagedError
 from artificer.tables.contract import Contract, RowReader
 from artificer.types import MISSING_TIME, Blocks, Floats, Json, Kind
 
-CELLS_AT_ONCE = 2_000_000
-"""Input cells given to the graph in one call; bounds the memory of a large batch."""
+ROWS_AT_ONCE = 4096
+CELLS_AT_ONCE = 1_000_000
+"""What the graph is given in one call: more is no faster, and ONNX Runtime keeps the memory of its largest call."""
 
 
 @dataclass(frozen=True)
@@ -54,7 +55,8 @@ class Bundle:
         if rows == 0:
             return np.zeros((0, len(self.contract.classes) or 1), dtype=np.float32)
         feed = {kind.value: blocks.of(kind) for kind in self.inputs}
-        step = max(256, CELLS_AT_ONCE // max(1, sum(block.shape[1] for block in feed.values())))
+        width = max(1, sum(block.shape[1] for block in feed.values()))
+        step = max(1, min(ROWS_AT_ONCE, CELLS_AT_ONCE // width))
         if rows <= step:
             return self._run(feed)
         parts = [
