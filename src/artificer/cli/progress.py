@@ -52,7 +52,8 @@ def _bar(title: str) -> Iterator[Watch]:
         task = bar.add_task(title, total=None, note="")
 
         def watch(message: str, done: float | None, planned: float | None) -> None:
-            known = {} if done is None or not planned else {"completed": min(done, planned), "total": planned}
-            bar.update(task, note=message[:70], **known)
+            if done is not None and planned:
+                bar.update(task, completed=min(done, planned), total=planned)
+            bar.update(task, note=message[:70])
 
         yield watch
