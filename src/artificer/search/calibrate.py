@@ -74,14 +74,23 @@ def row_losses(y: Ints, scores: Doubles) -> Doubles:
 
 
 def fit_temperature(y: Ints, scores: Doubles) -> Calibration:
-    """The temperature with the least log loss; convex in 1/T, found by Newton's method."""
+    """The temperature with the least log loss; convex in 1/T, found by Newton's method.
+
+    Targets are smoothed as Platt's are: where every row is right, the plain optimum would be a temperature of zero,
+    which calls the next mistake impossible.
+    """
     z = np.log(np.maximum(scores, SMALLEST_PROBABILITY))
+    n_classes = scores.shape[1]
+    doubt = 1.0 / (np.bincount(y, minlength=n_classes)[y] + 2.0)
+    own = z[np.arange(len(y)), y]
+    others = (z.sum(axis=1) - own) / max(n_classes - 1, 1)
+    wanted = (1.0 - doubt) * own + doubt * others
     b = 1.0
     for _ in range(30):
         e = np.exp(b * z - (b * z).max(axis=1, keepdims=True))
         p = e / e.sum(axis=1, keepdims=True)
         mean = (p * z).sum(axis=1)
-        gradient = float((mean - z[np.arange(len(y)), y]).mean())
+        gradient = float((mean - wanted).mean())
         curvature = float(((p * z * z).sum(axis=1) - mean**2).mean())
         step = gradient / max(curvature, 1e-9)
         b = float(np.clip(b - np.clip(step, -1.0, 1.0), 0.05, 20.0))
