@@ -279,6 +279,19 @@ def test_moved_project_goes_on(three: Registry, tmp_path: Path) -> None:
     assert not three.home.exists()
 
 
+def test_two_projects_share_a_database(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    uri = f"sqlite:///{tmp_path}/shared.db"
+    here, there = Registry(tmp_path / "here", uri, "shop"), Registry(tmp_path / "there", uri, "shop")
+    assert [add(here, tmp_path, "a"), add(there, tmp_path, "b")] == [1, 2]
+    here.promote(2, "made there")
+    pointer = there.reconcile()
+    assert pointer is not None
+    assert load_bundle(pointer.bundle_path(there.pointer_path)).name == "b"
+    assert read_pointer(here.pointer_path).sha256 == pointer.sha256
+    assert sorted(p.name for p in tmp_path.iterdir()) == ["a.artificer", "b.artificer", "here", "shared.db", "there"]
+
+
 def test_long_evidence_is_kept_whole(three: Registry, tmp_path: Path) -> None:
     evidence = {"rows": list(range(5000))}
     three.promote(1, "x" * 3000, evidence=evidence)

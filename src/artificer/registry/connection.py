@@ -14,6 +14,7 @@ from urllib.parse import unquote, urlsplit
 
 from artificer.errors import ConfigurationError, RegistryError
 from artificer.problem.lock import FileLock
+from artificer.registry import runs
 from artificer.registry.waiting import waited
 
 ENVIRONMENT = {
@@ -53,6 +54,13 @@ class Connection:
         self.uri = uri or f"sqlite:///{self.database}"
         self._client: Any = None
         self._opening = threading.Lock()
+
+    @property
+    def artifacts(self) -> runs.ArtifactRoot:
+        """Where runs keep their files: a server decides for itself, a bare database would take ``./mlruns``."""
+        if urlsplit(self.uri).scheme.startswith(("http", "databricks")):
+            return runs.ArtifactRoot(None, False)
+        return runs.ArtifactRoot(self.home / "artifacts", self.local)
 
     @property
     def shown(self) -> str:

@@ -107,7 +107,7 @@ class Registry:
                     bundle_path,
                     BUNDLE_FILE,
                     runs.RunContent(metrics, params, {**runs.flat(lineage), **tags}, tags),
-                    self.home / "artifacts" if self._connection.local else None,
+                    self._connection.artifacts,
                 )
             version = int(known.version)
             self._bundles.fetch(known)

@@ -31,13 +31,16 @@ class RunContent:
     version_tags: Mapping[str, str]
 
 
-def register(client: Any, name: str, bundle: Path, file_name: str, content: RunContent, root: Path | None) -> Any:
-    """Write a run with the bundle in it, and make it a version of the model `name`.
+@dataclass(frozen=True, slots=True)
+class ArtifactRoot:
+    """Folder of the artifacts; None leaves it to the server. `own`: no one else writes there, so it moves with us."""
 
-    Parameters
-    ----------
-    root : folder of the artifacts; None leaves the place to the server.
-    """
+    folder: Path | None
+    own: bool
+
+
+def register(client: Any, name: str, bundle: Path, file_name: str, content: RunContent, root: ArtifactRoot) -> Any:
+    """Write a run with the bundle in it, and make it a version of the model `name`."""
     from mlflow.entities import RunStatus
 
     run = client.create_run(
@@ -122,16 +125,17 @@ def _scalars(value: Mapping[str, Any], prefix: str = "") -> Iterable[tuple[str, 
             yield prefix + key, item[:FLAT_LIMIT] if isinstance(item, str) else item
 
 
-def _experiment(client: Any, name: str, root: Path | None) -> str:
+def _experiment(client: Any, name: str, root: ArtifactRoot) -> str:
+    location = None if root.folder is None else root.folder.absolute().as_uri()
     experiment = client.get_experiment_by_name(name)
     if experiment is not None and experiment.lifecycle_stage == "deleted":
         client.restore_experiment(experiment.experiment_id)
-    if experiment is not None and (root is None or experiment.artifact_location == root.absolute().as_uri()):
+    if experiment is not None and (not root.own or experiment.artifact_location == location):
         return str(experiment.experiment_id)
     if experiment is not None:
         # The project was moved: MLflow would go on writing to the old place.
         client.rename_experiment(experiment.experiment_id, f"{name} (before the move, {experiment.experiment_id})")
-    return str(client.create_experiment(name, artifact_location=None if root is None else root.absolute().as_uri()))
+    return str(client.create_experiment(name, artifact_location=location))
 
 
 def _log(client: Any, run_id: str, at: int, content: RunContent) -> None:
