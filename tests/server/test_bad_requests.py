@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gzip
 import json
+import re
 import socket
 from collections.abc import Iterator
 from typing import Any
@@ -234,3 +235,25 @@ def test_a_large_valid_body_is_answered(served: Any) -> None:
     answer = served.predict(*rows)
     assert answer.status_code == 200
     assert len(answer.json()["predictions"]) == 20_000
+
+
+def test_a_client_that_asks_first_is_invited_and_then_answered(served: Any) -> None:
+    body = json.dumps({"rows": [ROW]}).encode()
+    head = head_of(len(body)).replace(b"\r\n\r\n", b"\r\nexpect: 100-continue\r\n\r\n")
+    with socket.create_connection(address(served), timeout=20) as connection:
+        connection.sendall(head)
+        assert connection.recv(100).startswith(b"HTTP/1.1 100")
+        connection.sendall(body)
+        answer = connection.recv(10_000)
+        assert answer.startswith(b"HTTP/1.1 200")
+        assert b'"predictions"' in answer
+
+
+def test_pipelined_requests_are_answered_in_their_order(served: Any) -> None:
+    with socket.create_connection(address(served), timeout=20) as connection:
+        connection.sendall(b"GET /health/live HTTP/1.1\r\nhost: a\r\n\r\nGET /nowhere HTTP/1.1\r\nhost: a\r\n\r\n"
+                           b"HEAD /health/live HTTP/1.1\r\nhost: a\r\nconnection: close\r\n\r\n")  # fmt: skip
+        text = b""
+        while chunk := connection.recv(10_000):
+            text += chunk
+    assert re.findall(rb"HTTP/1\.1 (\d+)", text) == [b"200", b"404", b"200"]

@@ -124,9 +124,11 @@ def _serve(
 ) -> None:
     import uvicorn
 
+    from artificer.server.wire import Protocol
+
     config = uvicorn.Config(
         service,
-        http="httptools",
+        http=Protocol,
         loop="uvloop" if _has_uvloop() else "asyncio",
         ws="none",
         lifespan="off",
