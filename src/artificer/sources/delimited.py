@@ -66,7 +66,7 @@ def _sample(path: Path) -> str:
 def _read_with_duckdb(path: Path, dialect: Dialect) -> Content | None:
     """Read through DuckDB, or give None where its account of refused lines cannot be relied on.
 
-    An unterminated quote swallows all lines that follow it, up to the end of the file; those are told apart by record.
+    A stray quote swallows the lines that follow it, up to the end of the file at worst; those are told apart by record.
     """
     import duckdb
     import polars as pl
@@ -98,7 +98,7 @@ def _read_with_duckdb(path: Path, dialect: Dialect) -> Content | None:
             ).fetchall()
         except duckdb.Error:
             return None
-    if any(kind not in CAUSES for _, kind, _, _ in refused):
+    if any(kind not in CAUSES or "\n" in text.strip("\n") for _, kind, text, _ in refused):
         return None
     frame = pl.DataFrame(pl.from_arrow(table))
     lines = _line_numbers(path, [int(position) for position, *_ in refused])
@@ -166,8 +166,8 @@ def _lines(path: Path) -> Iterator[str]:
 def records(lines: Iterable[str], dialect: Dialect) -> Iterator[list[str] | Reject]:
     """Turn physical lines into records of the dialect's width, or the reason why they are none.
 
-    A quoted field may span lines. Where a quote is not closed within a thousand lines, or closing it gives no record of
-    the right width, only the line that opened it is refused and reading goes on with the next one.
+    A quoted field may span lines. Where a quote is never closed, or closing it swallowed lines that are records by
+    themselves, only the line that opened it is refused and reading goes on with the next one.
     """
     waiting: list[str] = []
     source = iter(lines)
@@ -198,26 +198,37 @@ def _one_record(
     """Lines taken, and the record or reject they make (None for a blank line)."""
     text = first = line_at(0) or ""
     if not first.strip() and dialect.delimiter not in first:
-        return 1, None
+        return 1, None if dialect.width > 1 else [""]
     taken, cause = 1, "a quote is not closed"
     while taken <= MAX_JOINED and len(text) < MAX_LINE:
         try:
-            fields = split(text, dialect.delimiter, dialect.quote, dialect.escape)
+            fields = _fields(text, dialect)
         except csv.Error as error:
-            if "unexpected end" not in str(error):
-                cause = "text follows a closing quote"
-                break
-            following = line_at(taken)
+            following = line_at(taken) if "unexpected end" in str(error) else None
             if following is None:
+                cause = cause if "unexpected end" in str(error) else "text follows a closing quote"
                 break
             text, taken = f"{text}\n{following}", taken + 1
             continue
-        if len(fields) == dialect.width + 1 and not fields[-1]:
-            fields.pop()  # a trailing delimiter
         if len(fields) == dialect.width:
             return taken, fields
-        if taken == 1:
-            few = "few" if len(fields) < dialect.width else "many"
-            cause = f"too {few} fields (expected {dialect.width}, found {len(fields)})"
-        break
+        if taken > 1 and any(_is_record(line_at(index) or "", dialect) for index in range(1, taken)):
+            break
+        few = "few" if len(fields) < dialect.width else "many"
+        cause = f"too {few} fields (expected {dialect.width}, found {len(fields)})"
+        return taken, Reject(number, cause, text[:MAX_KEPT_TEXT])
     return 1, Reject(number, cause, first[:MAX_KEPT_TEXT])
+
+
+def _fields(text: str, dialect: Dialect) -> list[str]:
+    fields = split(text, dialect.delimiter, dialect.quote, dialect.escape)
+    while len(fields) > dialect.width and not fields[-1]:
+        fields.pop()  # trailing delimiters
+    return fields
+
+
+def _is_record(line: str, dialect: Dialect) -> bool:
+    try:
+        return len(_fields(line, dialect)) == dialect.width
+    except csv.Error:
+        return False

@@ -137,11 +137,14 @@ def _score(records: Sequence[tuple[int, list[str]]], delimiter: str) -> tuple[fl
 def _layout(
     records: list[tuple[int, list[str]]], delimiter: str, quote: str, escape: str, width: int, header: bool | None
 ) -> Dialect:
+    if not records:
+        return Dialect(delimiter, quote, escape, 0, False, ())
     notes: list[str] = []
     start = 0
-    while start < min(len(records) - 1, 20) and len(records[start][1]) < width - 1 and width > 1:
+    even = sum(len(fields) == width for _, fields in records) >= max(3, 0.8 * (len(records) - 20), len(records) // 2)
+    while even and start < min(len(records) - 1, 20) and len(records[start][1]) < width - 1 and width > 1:
         start += 1
-    if start == 0 and width > 2 and len(records) > 2 and len(records[0][1]) == 1:
+    if even and start == 0 and width > 2 and len(records[0][1]) == 1:
         start = 1
     skip = records[start - 1][0] if start else 0
     if start:

@@ -82,7 +82,8 @@ def survey(path: Path, encoding: str | None = None) -> Survey:
             codecs.lookup(encoding)
         except LookupError as error:
             raise SourceError(f'the encoding "{encoding}" is unknown; name one such as utf-8 or cp1252') from error
-    compressed = path.open("rb").read(2) == b"\x1f\x8b"
+    with path.open("rb") as file:
+        compressed = file.read(2) == b"\x1f\x8b"
     decoder = codecs.getincrementaldecoder("utf-8")()
     first = b""
     foreign: list[bytes] = []
