@@ -1,0 +1,194 @@
+"""The charts of a run: Altair describes them, Vega-Lite draws them, the report holds them as still SVG."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from typing import Any
+
+import altair as alt
+from markupsafe import Markup, escape
+
+from artificer.reports.palette import LIGHT
+from artificer.types import Json
+
+WIDTH = 620
+"""Pixels of a plot area; with the labels it fills the report's column."""
+_STEP = 26
+_LABEL = 210
+_INK, _MUTED, _LINE = LIGHT["ink"], LIGHT["muted"], LIGHT["line"]
+_ACCENT, _SOFT, _REFERENCE = LIGHT["accent"], LIGHT["soft"], LIGHT["reference"]
+
+_CONFIG = {
+    "background": "transparent",
+    "aria": False,
+    "font": "sans-serif",
+    "padding": 6,
+    "view": {"stroke": None},
+    "axis": {
+        "labelColor": _MUTED,
+        "titleColor": _MUTED,
+        "labelFontSize": 12,
+        "titleFontSize": 12,
+        "titleFontWeight": "normal",
+        "titlePadding": 10,
+        "gridColor": _LINE,
+        "domain": False,
+        "ticks": False,
+        "labelPadding": 8,
+        "labelLimit": 260,
+        "labelOverlap": True,
+    },
+    "axisY": {"labelColor": _INK},
+    "legend": {"labelColor": _INK, "titleColor": _MUTED, "labelFontSize": 12, "symbolStrokeWidth": 2},
+    "title": {"color": _MUTED, "fontSize": 12, "fontWeight": "normal"},
+    "header": {"labelColor": _INK, "titleColor": _MUTED},
+}
+
+_NOISE = re.compile(
+    r' xmlns(:xlink)?="[^"]*"| version="1.1"| pointer-events="none"| opacity="1"| aria-hidden="true"'
+    r'|<path class="(?:foreground|background)"[^>]*/>|<text [^>]*opacity="0">[^<]*</text>'
+)
+_DECIMALS = re.compile(r"(?<=[\d])(\.\d{2})\d+(?=[^<>]*>)")
+
+
+def draw(chart: Any, label: str) -> Markup:
+    """Render a chart to inline SVG that a screen reader announces as `label`.
+
+    The SVG carries no address, not even a namespace's: inside HTML it needs none.
+    """
+    import vl_convert
+
+    spec = chart.to_dict(validate=False)
+    spec["config"] = _CONFIG
+    svg = _DECIMALS.sub(r"\1", _NOISE.sub("", vl_convert.vegalite_to_svg(spec)))
+    return Markup(svg.replace("<svg ", f'<svg role="img" aria-label="{escape(label)}" ', 1))  # noqa: S704 - Vega escapes texts
+
+
+def _data(rows: Sequence[Json]) -> Any:
+    return alt.Data(values=list(rows))
+
+
+def _names(extent: int | None = None) -> Any:
+    axis = {"title": None, "labelLimit": _LABEL} | ({"minExtent": extent, "maxExtent": extent} if extent else {})
+    return alt.Y("name:N", sort=None, axis=alt.Axis(**axis))
+
+
+def leaderboard(rows: Sequence[Json], metric: str) -> Any:
+    """Scores with intervals beside success probabilities; rows name, score, low, high, success, shown, used."""
+    order = [row["name"] for row in rows]
+    scale, bare = alt.Scale(domain=order), None
+    axis = alt.Axis(title=None, labelLimit=_LABEL)
+    names, same = alt.Y("name:N", scale=scale, axis=axis), alt.Y("name:N", scale=scale, axis=bare)
+    base, height = alt.Chart(_data(rows)), alt.Step(_STEP)
+    score = {"title": f"{metric}, cross-validated", "scale": alt.Scale(zero=False, padding=16)}
+    whiskers = base.transform_filter("isValid(datum.low) && isValid(datum.high)")
+    whiskers = whiskers.mark_rule(color=_SOFT, strokeWidth=3, strokeCap="round")
+    whiskers = whiskers.encode(y=names, x=alt.X("low:Q", **score), x2="high:Q")
+    used = alt.Color("used:N", scale=alt.Scale(domain=["yes", "no"], range=[_ACCENT, _MUTED]), legend=None)
+    points = base.mark_point(size=75, filled=True, opacity=1)
+    points = points.encode(x=alt.X("score:Q", **score).axis(tickCount=6), y=names, color=used)
+    top = max(max(row["success"] for row in rows), 0.01)
+    chance = alt.X("success:Q", title="success probability", scale=alt.Scale(domain=[0, top], nice=False))
+    bars = base.mark_bar(color=_SOFT, height=12, cornerRadiusEnd=2).encode(x=chance.axis(None), y=same)
+    texts = base.mark_text(align="left", dx=6, color=_MUTED, fontSize=11).encode(x=chance, y=same, text="shown:N")
+    return alt.hconcat(
+        (whiskers + points).properties(width=440, height=height),
+        (bars + texts).properties(
+            width=150, height=height, title=alt.Title("success probability", anchor="start", dy=-4)
+        ),
+        spacing=36,
+    )
+
+
+def metrics(rows: Sequence[Json]) -> Any:
+    """One row a metric on its own scale; rows name, score, low, high, baseline."""
+    # The plots are drawn one by one: the same room for names puts them in line.
+    extent = min(max(len(row["name"]) for row in rows) * 7 + 14, _LABEL)
+    return alt.vconcat(*(_metric(row, extent) for row in rows), spacing=10)
+
+
+def _metric(row: Json, extent: int) -> Any:
+    names, base = _names(extent), alt.Chart(_data([row]))
+    x = {"title": None, "scale": alt.Scale(zero=False, padding=24)}
+    layers = []
+    if row["baseline"] is not None:
+        tick = base.mark_tick(thickness=3, size=20, color=_REFERENCE, opacity=1)
+        layers.append(tick.encode(x=alt.X("baseline:Q", **x), y=names))
+    if row["low"] is not None and row["high"] is not None:
+        whisker = base.mark_rule(color=_SOFT, strokeWidth=5, strokeCap="round")
+        layers.append(whisker.encode(x=alt.X("low:Q", **x), x2="high:Q", y=names))
+    point = base.mark_point(size=90, filled=True, opacity=1, color=_ACCENT)
+    layers.append(point.encode(x=alt.X("score:Q", **x).axis(tickCount=6), y=names))
+    return alt.layer(*layers).properties(width=WIDTH + 60, height=30)
+
+
+def importance(rows: Sequence[Json], metric: str) -> Any:
+    """Bars with whiskers; rows name, value, low, high."""
+    base = alt.Chart(_data(rows))
+    title = f"{metric} lost when the column is shuffled"
+    x = alt.X("value:Q", title=title).axis(tickCount=6)
+    bars = base.mark_bar(color=_SOFT, height=14, cornerRadiusEnd=2).encode(x=x, y=_names())
+    rules = base.mark_rule(color=_INK, strokeWidth=1.5).encode(x=alt.X("low:Q", title=title), x2="high:Q", y=_names())
+    ends = [
+        base.mark_tick(color=_INK, thickness=1.5, size=8, opacity=1).encode(
+            x=alt.X(f"{end}:Q", title=title), y=_names()
+        )
+        for end in ("low", "high")
+    ]
+    return alt.layer(bars, rules, *ends).properties(width=WIDTH, height=alt.Step(_STEP))
+
+
+def reliability(rows: Sequence[Json]) -> Any:
+    """Stated against observed probabilities; rows stated, observed, low, high."""
+    unit = alt.Scale(domain=[0, 1], nice=False)
+    line = alt.Chart(_data([{"a": 0, "b": 0}, {"a": 1, "b": 1}]))
+    line = line.mark_line(color=_MUTED, strokeDash=[5, 4], strokeWidth=1.5)
+    line = line.encode(x=alt.X("a:Q", scale=unit), y=alt.Y("b:Q", scale=unit))
+    base = alt.Chart(_data(rows)).encode(
+        x=alt.X("stated:Q", title="what the model says", scale=unit).axis(format="%", tickCount=5)
+    )
+    what = alt.Y("observed:Q", title="what happened", scale=unit).axis(format="%", tickCount=5, labelColor=_MUTED)
+    whiskers = base.mark_rule(color=_SOFT, strokeWidth=3, strokeCap="round").encode(y=alt.Y("low:Q"), y2="high:Q")
+    path = base.mark_line(color=_ACCENT, strokeWidth=1.5, opacity=0.6).encode(y=what)
+    points = base.mark_point(filled=True, size=75, opacity=1, color=_ACCENT).encode(y=what)
+    return (line + whiskers + path + points).properties(width=380, height=380)
+
+
+def bias(rows: Sequence[Json], target: str) -> Any:
+    """Mean residual over the mean prediction; rows predicted, residual."""
+    zero = alt.Chart(_data([{"y": 0}])).mark_rule(color=_MUTED, strokeDash=[5, 4], strokeWidth=1.5).encode(y="y:Q")
+    x = alt.X(
+        "predicted:Q", title=f"predicted {target}, tenths of the test rows", scale=alt.Scale(zero=False, padding=16)
+    )
+    y = alt.Y("residual:Q", title="mean error (true minus predicted)").axis(tickCount=5, labelColor=_MUTED)
+    base = alt.Chart(_data(rows)).encode(x=x.axis(tickCount=6), y=y)
+    line = base.mark_line(color=_SOFT, strokeWidth=2)
+    return (zero + line + base.mark_point(filled=True, size=75, opacity=1, color=_ACCENT)).properties(
+        width=WIDTH + 130, height=240
+    )
+
+
+def spread(row: Json) -> Any:
+    """Quantiles of the errors as a box with whiskers; keys low, q25, median, q75, high."""
+    base = alt.Chart(_data([row]))
+    x = alt.X("low:Q", title="error (true minus predicted)").axis(tickCount=7)
+    return alt.layer(
+        base.mark_rule(color=_SOFT, strokeWidth=3, strokeCap="round").encode(x=x, x2="high:Q"),
+        base.mark_bar(color=_SOFT, height=26, cornerRadius=3).encode(x=alt.X("q25:Q"), x2="q75:Q"),
+        base.mark_tick(color=_ACCENT, thickness=3, size=32, opacity=1).encode(x="median:Q"),
+        alt.Chart(_data([{"z": 0}])).mark_rule(color=_MUTED, strokeDash=[5, 4], strokeWidth=1.5).encode(x="z:Q"),
+    ).properties(width=WIDTH + 130, height=56)
+
+
+def heat(cells: Sequence[Json], names: Sequence[str]) -> Any:
+    """A confusion matrix too wide for a table; cells true, predicted, share of the true class."""
+    step = max(min(640 // len(names), 24), 7)
+    labels = alt.Axis(title="predicted", labelAngle=-90, labelLimit=120, orient="top", labelColor=_INK)
+    scale = alt.Scale(domain=list(names), padding=0)
+    base = alt.Chart(_data(cells)).mark_rect(color=_ACCENT, stroke=None)
+    return base.encode(
+        x=alt.X("predicted:N", scale=scale, axis=labels),
+        y=alt.Y("true:N", scale=scale, axis=alt.Axis(title="true", labelLimit=150)),
+        opacity=alt.Opacity("share:Q", scale=alt.Scale(domain=[0, 1], range=[0.06, 1]), legend=None),
+    ).properties(width=alt.Step(step), height=alt.Step(step))
