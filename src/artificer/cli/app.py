@@ -8,11 +8,11 @@ from __future__ import annotations
 import sys
 from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, NoReturn
 
 import typer
 
-from artificer.cli.output import emit, guarded
+from artificer.cli.output import emit, fail, guarded
 
 if TYPE_CHECKING:
     from artificer.types import Json
@@ -34,14 +34,12 @@ HERE = Path()
 
 
 def _run(work: Callable[[], Json], render: str, as_json: bool, debug: bool) -> None:
-    document = guarded(work, as_json=as_json, debug=debug)
-
     def show(value: Json) -> None:
         from artificer.cli import render as renderers
 
         getattr(renderers, render)(value)
 
-    emit(document, as_json, show)
+    guarded(lambda: emit(work(), as_json, show), as_json=as_json, debug=debug)
 
 
 @app.command()
@@ -198,7 +196,7 @@ def rollback(
 @app.command()
 def history(
     project: ProjectOption = HERE,
-    limit: Annotated[int, typer.Option(help="How many records, newest first.")] = 50,
+    limit: Annotated[int, typer.Option(min=0, help="How many records, newest first.")] = 50,
     as_json: JsonOption = False,
     debug: DebugOption = False,
 ) -> None:
@@ -300,6 +298,19 @@ def root(
     pass
 
 
-def main(arguments: list[str] | None = None) -> Any:
-    """Entry point of the ``artificer`` command."""
-    return app(args=arguments, prog_name="artificer")
+def main(arguments: list[str] | None = None) -> NoReturn:
+    """Entry point of the ``artificer`` command: ends the process with its exit code."""
+    given = sys.argv[1:] if arguments is None else arguments
+    if not given:
+        given = ["--help"]
+    try:
+        code = app(args=given, prog_name="artificer", standalone_mode=False)
+    except Exception as error:
+        # Typer keeps a copy of Click to itself, so that its errors are known by what they can do.
+        if not hasattr(error, "format_message"):
+            raise
+        command = getattr(getattr(error, "ctx", None), "command_path", "artificer")
+        message = error.format_message().strip().rstrip(".").replace(". Did you mean", "; did you mean")
+        message = message[:1].lower() + message[1:] + ("" if message.endswith("?") else f"; see {command} --help")
+        fail(message, 2, "UsageError", "--json" in given)
+    raise SystemExit(code if isinstance(code, int) else 0)

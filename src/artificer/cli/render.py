@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Iterable, Sequence
 from typing import Any
 
@@ -11,6 +12,7 @@ from rich.table import Table
 
 from artificer.types import Json
 
+PIPE_WIDTH = 1000
 GATE_STYLE = {"PASS": "green", "FAIL": "bold red", "UNDECIDABLE": "yellow"}
 
 
@@ -154,7 +156,8 @@ def _table(console: Console, heads: Sequence[str], rows: Iterable[Sequence[str]]
 
 
 def _console() -> Console:
-    return Console(highlight=False, soft_wrap=False)
+    # Where no terminal sets a width, lines stay whole, so that other programs can search them.
+    return Console(highlight=False, width=None if sys.stdout.isatty() else PIPE_WIDTH)
 
 
 def _number(value: Any) -> str:
