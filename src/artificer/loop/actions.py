@@ -292,14 +292,16 @@ def promote(project: Project, version: int, reason: str, actor: str = "person") 
     return _note_change(project, "promotion", before, version, reason, actor)
 
 
-def roll_back(project: Project, reason: str, actor: str = "person", key: str | None = None) -> Json:
-    """Give the place back to the champion before; with `key`, at most once."""
+def roll_back(
+    project: Project, reason: str, actor: str = "person", key: str | None = None, expected: int | None = None
+) -> Json:
+    """Give the place back to the champion before; with `key` and the `expected` champion, at most once."""
     if key is not None:
         done = next((r for r in history_of(project).records() if r.key == key), None)
         if done is not None:
             return {"version": done.version, "previous": done.evidence.get("previous")}
-    before = champion_version(project)
-    version = registry_of(project).rollback(reason, who=actor)
+    before = champion_version(project) if expected is None else expected
+    version = registry_of(project).rollback(reason, who=actor, expected=expected)
     return _note_change(project, "rollback", before, version, reason, actor, key)
 
 

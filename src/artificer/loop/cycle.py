@@ -230,4 +230,6 @@ def step_finish(run: Json, version: int, promotion: Json) -> None:
 
 @DBOS.step()
 def step_roll_back(cycle_id: str, decision: Json) -> Json:
-    return actions.roll_back(_now().project, decision["reason"], "loop", key=f"{cycle_id}/rollback")
+    champion = decision["evidence"]["probation"]["champion"]
+    key = f"{cycle_id}/rollback"
+    return actions.roll_back(_now().project, decision["reason"], "loop", key=key, expected=champion)

@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
+import math
 import time
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from artificer.types import Blocks, Json
+from artificer.types import MISSING_STRING, MISSING_TIME, Blocks, Json, Kind, Role
 
 if TYPE_CHECKING:
     import polars as pl
 
     from artificer.bundle.model import Bundle
+    from artificer.tables.contract import Contract
 
 SINGLE_ROWS = 200
 WARM_UP_ROWS = 20
@@ -20,21 +23,20 @@ BATCH_ROWS = 10_000
 BATCH_SECONDS = 1.0
 
 
-def measure(bundle: Bundle, frame: pl.DataFrame, blocks: Blocks, model_bytes: int) -> Json:
-    """Time the whole model in this process, from raw values to scores.
+def measure(bundle: Bundle, blocks: Blocks, model_bytes: int) -> Json:
+    """Time the whole model in this process, from raw JSON values to scores.
 
     Parameters
     ----------
-    frame : some rows in source form; rows that the contract would refuse (a missing cell in a column that had none) are
-        passed over.
-    blocks : rows for the batch figure.
+    blocks : rows to answer; those that the contract would refuse (a missing cell in a column that had none) are passed
+        over where single rows are timed.
 
     Returns
     -------
     ``latency_p50_ms`` and ``latency_p99_ms`` of one row, ``rows_per_s`` of a batch, ``model_mb``.
     """
     times = []
-    rows = json_rows(frame.head(SINGLE_ROWS + WARM_UP_ROWS))
+    rows = rows_of(blocks.take(slice(0, SINGLE_ROWS + WARM_UP_ROWS)), bundle.contract)
     bundle.reader.read([])
     for row in rows:
         start = time.perf_counter()
@@ -58,6 +60,23 @@ def measure(bundle: Bundle, frame: pl.DataFrame, blocks: Blocks, model_bytes: in
     if done:
         measured["rows_per_s"] = round(done / (time.perf_counter() - start))
     return measured
+
+
+def rows_of(blocks: Blocks, contract: Contract) -> list[dict[str, Any]]:
+    """Rows as a service would receive them, from what they became."""
+    columns: dict[str, list[Any]] = {}
+    for kind in Kind:
+        for j, spec in enumerate(contract.of(kind)):
+            columns[spec.name] = [_raw(value, spec.role) for value in blocks.of(kind)[:, j].tolist()]
+    return [dict(zip(columns, values, strict=True)) for values in zip(*columns.values(), strict=True)]
+
+
+def _raw(value: Any, role: Role) -> Any:
+    if value in (MISSING_STRING, MISSING_TIME) or (isinstance(value, float) and math.isnan(value)):
+        return None
+    if role is Role.BOOLEAN:
+        return bool(value)
+    return datetime.fromtimestamp(value, UTC).isoformat() if role is Role.DATETIME else value
 
 
 def json_rows(frame: pl.DataFrame) -> list[dict[str, Any]]:

@@ -97,7 +97,7 @@ def train(request: TrainingRequest) -> TrainingRun:
         evaluation, importance, scores = _evaluate(draft, prepared, train_rows, test_rows, times, measured_by, request)
     with stages.stage("package"):
         watch("packaging the model", None, None)
-        measured = measure(draft, frame_rows(prepared, test_rows), prepared.blocks.take(test_rows), len(draft.model))
+        measured = measure(draft, prepared.blocks.take(test_rows), len(draft.model))
         verdict = gate_of(problem, evaluation, measured)
         facts = lineage(request, read, prepared, len(train_rows), len(test_rows), found.seconds)
         prepared.frame[test_rows].write_parquet(request.folder / TEST_FILE)
@@ -147,11 +147,6 @@ def prepare_for(problem: Problem, frame: Any) -> Prepared:
         drop=data.drop,
         positive=data.positive,
     )
-
-
-def frame_rows(prepared: Prepared, rows: Ints) -> Any:
-    """Some rows of the prepared table, in source form."""
-    return prepared.frame[rows[:500]]
 
 
 def gate_of(problem: Problem, evaluation: Evaluation, measured: Json) -> GateReport:
