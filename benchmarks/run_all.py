@@ -1,0 +1,22 @@
+"""Run every benchmark one after the other, each in a process of its own; results go to ``benchmarks/results``."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+
+SCRIPTS = ("startup.py", "serving.py", "train_tables.py")
+
+
+def main() -> int:
+    here = Path(__file__).parent
+    failed = 0
+    for name in SCRIPTS:
+        print(f"== {name}", flush=True)
+        failed += bool(subprocess.run([sys.executable, str(here / name)], check=False).returncode)
+    return 1 if failed else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
