@@ -15,9 +15,12 @@ from artificer.types import Json
 WIDTH = 620
 """Pixels of a plot area; with the labels it fills the report's column."""
 _STEP = 26
-_LABEL = 210
+_WIDEST = 7.6
+"""Pixels of a character in a wide reader's font: the page sets the font, Vega only guesses it."""
 _INK, _MUTED, _LINE = LIGHT["ink"], LIGHT["muted"], LIGHT["line"]
 _ACCENT, _SOFT, _REFERENCE = LIGHT["accent"], LIGHT["soft"], LIGHT["reference"]
+
+_PER_CENT = "round(100 * datum.value) + ' %'"
 
 _CONFIG = {
     "background": "transparent",
@@ -69,17 +72,17 @@ def _data(rows: Sequence[Json]) -> Any:
     return alt.Data(values=list(rows))
 
 
-def _names(extent: int | None = None) -> Any:
-    axis = {"title": None, "labelLimit": _LABEL} | ({"minExtent": extent, "maxExtent": extent} if extent else {})
-    return alt.Y("name:N", sort=None, axis=alt.Axis(**axis))
+def _names(rows: Sequence[Json], order: Sequence[str] | None = None) -> Any:
+    """The axis of names, with room for the longest."""
+    extent = round(max(len(row["name"]) for row in rows) * _WIDEST) + 12
+    axis = alt.Axis(title=None, labelLimit=0, minExtent=extent, maxExtent=extent)
+    return alt.Y("name:N", sort=None, axis=axis, scale=alt.Scale(domain=order) if order else alt.Undefined)
 
 
 def leaderboard(rows: Sequence[Json], metric: str) -> Any:
     """Scores with intervals beside success probabilities; rows name, score, low, high, success, shown, used."""
     order = [row["name"] for row in rows]
-    scale, bare = alt.Scale(domain=order), None
-    axis = alt.Axis(title=None, labelLimit=_LABEL)
-    names, same = alt.Y("name:N", scale=scale, axis=axis), alt.Y("name:N", scale=scale, axis=bare)
+    names, same = _names(rows, order), alt.Y("name:N", scale=alt.Scale(domain=order), axis=None)
     base, height = alt.Chart(_data(rows)), alt.Step(_STEP)
     score = {"title": f"{metric}, cross-validated", "scale": alt.Scale(zero=False, padding=16)}
     whiskers = base.transform_filter("isValid(datum.low) && isValid(datum.high)")
@@ -104,13 +107,13 @@ def leaderboard(rows: Sequence[Json], metric: str) -> Any:
 def metrics(rows: Sequence[Json]) -> Any:
     """One row a metric on its own scale; rows name, score, low, high, baseline."""
     # The plots are drawn one by one: the same room for names puts them in line.
-    extent = min(max(len(row["name"]) for row in rows) * 7 + 14, _LABEL)
-    return alt.vconcat(*(_metric(row, extent) for row in rows), spacing=10)
+    names = _names(rows)
+    return alt.vconcat(*(_metric(row, names) for row in rows), spacing=10)
 
 
-def _metric(row: Json, extent: int) -> Any:
-    names, base = _names(extent), alt.Chart(_data([row]))
-    x = {"title": None, "scale": alt.Scale(zero=False, padding=24)}
+def _metric(row: Json, names: Any) -> Any:
+    base = alt.Chart(_data([row]))
+    x = {"title": None, "scale": alt.Scale(zero=False, nice=False, padding=24)}
     layers = []
     if row["baseline"] is not None:
         tick = base.mark_tick(thickness=3, size=20, color=_REFERENCE, opacity=1)
@@ -125,15 +128,13 @@ def _metric(row: Json, extent: int) -> Any:
 
 def importance(rows: Sequence[Json], metric: str) -> Any:
     """Bars with whiskers; rows name, value, low, high."""
-    base = alt.Chart(_data(rows))
-    title = f"{metric} lost when the column is shuffled"
+    base, names = alt.Chart(_data(rows)), _names(rows)
+    title = f"how much worse {metric} gets"
     x = alt.X("value:Q", title=title).axis(tickCount=6)
-    bars = base.mark_bar(color=_SOFT, height=14, cornerRadiusEnd=2).encode(x=x, y=_names())
-    rules = base.mark_rule(color=_INK, strokeWidth=1.5).encode(x=alt.X("low:Q", title=title), x2="high:Q", y=_names())
+    bars = base.mark_bar(color=_SOFT, height=14, cornerRadiusEnd=2).encode(x=x, y=names)
+    rules = base.mark_rule(color=_INK, strokeWidth=1.5).encode(x=alt.X("low:Q", title=title), x2="high:Q", y=names)
     ends = [
-        base.mark_tick(color=_INK, thickness=1.5, size=8, opacity=1).encode(
-            x=alt.X(f"{end}:Q", title=title), y=_names()
-        )
+        base.mark_tick(color=_INK, thickness=1.5, size=8, opacity=1).encode(x=alt.X(f"{end}:Q", title=title), y=names)
         for end in ("low", "high")
     ]
     return alt.layer(bars, rules, *ends).properties(width=WIDTH, height=alt.Step(_STEP))
@@ -146,9 +147,11 @@ def reliability(rows: Sequence[Json]) -> Any:
     line = line.mark_line(color=_MUTED, strokeDash=[5, 4], strokeWidth=1.5)
     line = line.encode(x=alt.X("a:Q", scale=unit), y=alt.Y("b:Q", scale=unit))
     base = alt.Chart(_data(rows)).encode(
-        x=alt.X("stated:Q", title="what the model says", scale=unit).axis(format="%", tickCount=5)
+        x=alt.X("stated:Q", title="what the model says", scale=unit).axis(labelExpr=_PER_CENT, tickCount=5)
     )
-    what = alt.Y("observed:Q", title="what happened", scale=unit).axis(format="%", tickCount=5, labelColor=_MUTED)
+    what = alt.Y("observed:Q", title="what happened", scale=unit).axis(
+        labelExpr=_PER_CENT, tickCount=5, labelColor=_MUTED
+    )
     whiskers = base.mark_rule(color=_SOFT, strokeWidth=3, strokeCap="round").encode(y=alt.Y("low:Q"), y2="high:Q")
     path = base.mark_line(color=_ACCENT, strokeWidth=1.5, opacity=0.6).encode(y=what)
     points = base.mark_point(filled=True, size=75, opacity=1, color=_ACCENT).encode(y=what)
@@ -184,11 +187,13 @@ def spread(row: Json) -> Any:
 def heat(cells: Sequence[Json], names: Sequence[str]) -> Any:
     """A confusion matrix too wide for a table; cells true, predicted, share of the true class."""
     step = max(min(640 // len(names), 24), 7)
-    labels = alt.Axis(title="predicted", labelAngle=-90, labelLimit=120, orient="top", labelColor=_INK)
+    extent = round(max(map(len, names)) * _WIDEST) + 12
+    room = {"labelLimit": 0, "minExtent": extent, "maxExtent": extent}
+    labels = alt.Axis(title="predicted", labelAngle=-90, orient="top", labelColor=_INK, **room)
     scale = alt.Scale(domain=list(names), padding=0)
     base = alt.Chart(_data(cells)).mark_rect(color=_ACCENT, stroke=None)
     return base.encode(
         x=alt.X("predicted:N", scale=scale, axis=labels),
-        y=alt.Y("true:N", scale=scale, axis=alt.Axis(title="true", labelLimit=150)),
+        y=alt.Y("true:N", scale=scale, axis=alt.Axis(title="true", **room)),
         opacity=alt.Opacity("share:Q", scale=alt.Scale(domain=[0, 1], range=[0.06, 1]), legend=None),
     ).properties(width=alt.Step(step), height=alt.Step(step))

@@ -36,7 +36,7 @@ _TASKS = {
 _VERDICTS = {"PASS": "good", "FAIL": "bad", "UNDECIDABLE": "unsure"}
 _ROLES = ("target", "numeric", "categorical", "boolean", "datetime", "group", "text", "id", "constant", "ignored")
 _FEEDING = frozenset({"numeric", "categorical", "boolean", "datetime"})
-_SEVERITIES = {"error": "bad", "critical": "bad", "high": "bad", "warning": "unsure", "medium": "unsure"}
+_SEVERITIES = {"error": ("bad", 0), "warning": ("unsure", 1), "info": ("plain", 2)}
 
 
 def title_of(metric: Any) -> str:
@@ -147,6 +147,10 @@ def data(document: Json) -> Json:
         ("rejected", rows.get("rejected"), "bad", "lines that could not be parsed"),
     ]
     total = sum(real(number_of) or 0 for _, number_of, _, _ in fates)
+    findings = sorted(
+        document.get("findings") or (),
+        key=lambda item: _SEVERITIES.get(str(item.get("severity")), ("", 2))[1],
+    )
     source = ((document.get("lineage") or {}).get("data") or {}).get("source")
     return {
         "source": plain(source) if source else None,
@@ -157,25 +161,24 @@ def data(document: Json) -> Json:
             for name, n, colour, means in fates
         ],
         "rejects": plain(document["rejects"]) if document.get("rejects") else None,
-        "findings": long_table([_finding(item) for item in document.get("findings") or ()]),
+        "findings": long_table([_finding(item) for item in findings]),
         "notes": [plain(note) for note in document.get("notes") or ()],
     }
 
 
-def _finding(item: Any) -> Json:
-    """A finding in any wording: what is known of it are a check, columns, a severity and a sentence."""
-    if not isinstance(item, dict):
-        return {"check": "", "column": "", "severity": "", "tone": "plain", "sentence": plain(item)}
-    sentence = next((item[key] for key in ("sentence", "message", "reason", "description") if item.get(key)), "")
-    columns = item.get("columns") or item.get("column") or ()
-    named = [columns] if isinstance(columns, str) else list(columns)
-    severity = str(item.get("severity") or item.get("level") or "")
+def _finding(item: Json) -> Json:
+    severity = str(item.get("severity") or "info")
     return {
-        "check": plain(item.get("check") or item.get("kind") or item.get("name") or "").replace("_", " "),
-        "column": ", ".join(plain(name, 60) for name in named[:5]) + (f" and {len(named) - 5} more" * (len(named) > 5)),
+        "rule": plain(item.get("rule") or "").replace("_", " "),
+        "column": plain(item["column"], 120) if item.get("column") is not None else None,
         "severity": severity,
-        "tone": _SEVERITIES.get(severity.lower(), "plain"),
-        "sentence": plain(sentence),
+        "tone": _SEVERITIES.get(severity, ("plain", 2))[0],
+        "evidence": plain(item.get("evidence") or ""),
+        "mend": plain(item["mend"]) if item.get("mend") else "",
+        "applied": bool(item.get("applied")),
+        "examples": ", ".join(plain(example, 60) for example in (item.get("examples") or ())[:3]),
+        "rows": count(item.get("count")) if item.get("count") else "",
+        "share": share(item.get("share")) if item.get("count") else "",
     }
 
 
@@ -200,7 +203,7 @@ def columns(document: Json) -> Json | None:
                     "name": plain(column.get("name"), 120),
                     "role": str(column.get("role")),
                     "used": str(column.get("role")) in _FEEDING,
-                    "dtype": plain(column.get("dtype") or "", 40),
+                    "dtype": plain(str(column.get("dtype") or "").partition("(")[0] or ABSENT, 40),
                     "reason": plain(column.get("reason") or ""),
                 }
                 for column in found
@@ -213,16 +216,19 @@ def cost(document: Json) -> list[Json]:
     """What the model costs to use, as measured after training."""
     measured = document.get("measured") or {}
     known = (
-        ("latency_p50_ms", "Median latency", "ms", "one row, in process"),
-        ("latency_p99_ms", "99th percentile", "ms", "one row, in process"),
-        ("rows_per_s", "Throughput", "rows/s", "in batches"),
-        ("model_mb", "Model size", "MB", "the graph that is served"),
+        ("latency_p50_ms", "Median latency", ("ms", "µs"), "one row, in process"),
+        ("latency_p99_ms", "99th percentile", ("ms", "µs"), "one row, in process"),
+        ("rows_per_s", "Throughput", ("rows/s", ""), "in batches"),
+        ("model_mb", "Model size", ("MB", "kB"), "the graph that is served"),
     )
-    return [
-        {"name": name, "value": number(measured[key]), "unit": unit, "means": means}
-        for key, name, unit, means in known
-        if real(measured.get(key)) is not None
-    ]
+    found = []
+    for key, name, (unit, thousandth), means in known:
+        value = real(measured.get(key))
+        if value is not None:
+            small = bool(thousandth) and 0 < value < 0.1
+            shown = f"{1000 * value:.3g}" if small else number(value)
+            found.append({"name": name, "value": shown, "unit": thousandth if small else unit, "means": means})
+    return found
 
 
 def stages(document: Json) -> list[Json]:

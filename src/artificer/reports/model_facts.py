@@ -103,7 +103,7 @@ def metrics(document: Json) -> Json | None:
                 "direction": "higher" if item.get("greater_is_better") else "lower",
                 "value": value,
                 "interval": interval,
-                "baseline": number(baseline.get("value")),
+                "baseline": _beside(baseline.get("value"), score.get("value")),
                 "advantage": ahead,
                 "advantage_interval": ahead_interval,
                 "p": p_value(gain.get("p")),
@@ -127,6 +127,12 @@ def metrics(document: Json) -> Json | None:
     }
 
 
+def _beside(baseline: Any, score: Any) -> str:
+    """A baseline that rounding errors keep from zero is zero, as the baseline of R² is."""
+    x, y = real(baseline), real(score)
+    return "0" if x is not None and y is not None and abs(x) < 1e-4 * abs(y) else number(x)
+
+
 def calibration(document: Json) -> Json | None:
     """How far stated probabilities agree with what happened."""
     found = (document.get("evaluation") or {}).get("calibration")
@@ -143,7 +149,7 @@ def calibration(document: Json) -> Json | None:
         "interval": f"{share(found.get('ece_low'))} to {share(found.get('ece_high'))}" if interval else "",
         "expected": share(found.get("ece_if_calibrated")),
         "p": p_value(p),
-        "miscalibrated": p is not None and p < 0.05,
+        "miscalibrated": p is not None and p < 0.01,
         "known": p is not None,
         "rows": [
             {
@@ -182,8 +188,8 @@ def residuals(document: Json) -> Json | None:
         "leans": low is not None and high is not None and (low > 0 or high < 0),
         "stdev": number(found.get("stdev")),
         "quantiles": [{"level": share(level), "value": number(value)} for level, value in sorted(quantiles.items())],
-        "half": f"{number(known['q25'])} to {number(known['q75'])}",
-        "most": f"{number(known['low'])} to {number(known['high'])}",
+        "half": f"{number(known['q25'])} and {number(known['q75'])}",
+        "most": f"{number(known['low'])} and {number(known['high'])}",
         "rows": [{"predicted": number(a), "residual": number(b), "rows": count(n)} for a, b, n in tenths],
         "box": None if None in known.values() else charts.draw(charts.spread(known), box_label),
         "chart": charts.draw(charts.bias(drawn, target), "Mean error over the mean prediction.") if varied else None,
@@ -218,7 +224,7 @@ def _matrix(table: list[list[int]], classes: list[str]) -> list[Json]:
         cells = [
             {
                 "rows": count(n),
-                "share": share(n / total) if total else "",
+                "share": share(n / total) if n else "",
                 "depth": round(n / total, 3) if total else 0.0,
             }
             | {"hit": index == column}
@@ -291,7 +297,7 @@ def importance(document: Json) -> Json | None:
         | {end: item["value"] if real(item.get(end)) is None else item[end] for end in ("low", "high")}
         for name, item in zip(names, shown, strict=True)
     ]
-    label = f"{metric} lost when a column is shuffled, for the {len(drawn)} most important of {len(known)} columns."
+    label = f"How much worse {metric} gets when a column is shuffled: {len(drawn)} of {len(known)} columns."
     return {
         "metric": metric,
         "rows": long_table(rows),

@@ -89,6 +89,7 @@ def share(value: Any) -> str:
     x = real(value)
     if x is None:
         return ABSENT
+    x = 0.0 if abs(x) < 1e-9 else 1.0 if abs(x - 1) < 1e-9 else x
     if 0 < x < 0.001:
         return "< 0.1 %"
     if 0.999 < x < 1:
