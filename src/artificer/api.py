@@ -14,7 +14,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from artificer.errors import UsageError
+from artificer.errors import ArtificerError, UsageError
 from artificer.types import Json
 
 if TYPE_CHECKING:
@@ -292,7 +292,7 @@ def train_project(
     with opened.lock("training"):
         document = actions.train_version(opened, _run_id(), watch=progress, threads=threads())
         progress("writing the report", None, None)
-        document["report"] = str(_report(opened, document))
+        document |= _reported(opened, document)
     document["seconds"] = round(_time.monotonic() - started, 3)
     return document
 
@@ -363,8 +363,8 @@ def promote(project: Path, version: int, *, reason: str) -> Json:
 
     opened = open_project(project)
     opened.prepare()
-    with opened.lock("promoting"):
-        return {"schema": CHANGE_SCHEMA, **actions.promote(opened, version, reason)}
+    # The registry's own lock suffices: a person need not wait until a training ends.
+    return {"schema": CHANGE_SCHEMA, **actions.promote(opened, version, reason)}
 
 
 def rollback(project: Path, *, reason: str) -> Json:
@@ -374,8 +374,7 @@ def rollback(project: Path, *, reason: str) -> Json:
 
     opened = open_project(project)
     opened.prepare()
-    with opened.lock("rolling back"):
-        return {"schema": CHANGE_SCHEMA, **actions.roll_back(opened, reason)}
+    return {"schema": CHANGE_SCHEMA, **actions.roll_back(opened, reason)}
 
 
 def history(project: Path, *, limit: int | None = None) -> Json:
@@ -428,13 +427,19 @@ def run_project(
     from artificer.problem.project import open_project
 
     opened = actions.with_overrides(open_project(project), **{"loop.interval": interval})
+
+    def report(document: Json) -> None:
+        found = _reported(opened, document)
+        if found["report"] is None:
+            say(found["notes"][-1])
+
     return run_forever(
         opened,
         host=host,
         port=port,
         say=say,
         watch=lambda message, done, planned: None,
-        after_training=lambda document: write_run_report(opened, document),
+        after_training=report,
         threads=threads(),
     )
 
@@ -442,6 +447,14 @@ def run_project(
 def write_run_report(project: Project, document: Json) -> None:
     """Write a run's report beside its bundle."""
     _report(project, document)
+
+
+def _reported(project: Project, document: Json) -> Json:
+    """Where the report lies; the version stands even where its report cannot be written."""
+    try:
+        return {"report": str(_report(project, document))}
+    except (ArtificerError, OSError) as error:
+        return {"report": None, "notes": [*document["notes"], f"the report is missing: {error}"]}
 
 
 def _report(project: Project, document: Json) -> Path:

@@ -102,7 +102,7 @@ class TrainingRun:
             "sha256": self.sha256,
             "rows": self.rows.to_json(),
             "rejects": str(self.rejects) if self.rejects else None,
-            "leaderboard": self.leaderboard["rows"],
+            "leaderboard": [_pair_interval(row) for row in self.leaderboard["rows"]],
             "ensemble_score": self.leaderboard["score"],
             "evaluation": self.evaluation,
             "importance": list(self.importance),
@@ -114,3 +114,9 @@ class TrainingRun:
             "stages": [{"name": name, "seconds": round(seconds, 3)} for name, seconds in self.stages],
             **self.extra,
         }
+
+
+def _pair_interval(row: Json) -> Json:
+    """A leaderboard row with its interval as everywhere in the document: [low, high]."""
+    interval = row["interval"]
+    return {**row, "interval": [interval["low"], interval["high"]] if isinstance(interval, dict) else interval}
