@@ -8,7 +8,7 @@ from typing import ClassVar
 import numpy as np
 
 from artificer.quality.base import Check, Checked, Finding, Severity
-from artificer.tables.contract import NOT_FINITE
+from artificer.tables.cells import NOT_FINITE
 from artificer.types import MISSING_STRING, MISSING_TIME, Kind
 
 MUCH = 0.2

@@ -15,20 +15,20 @@ import polars as pl
 from numpy.typing import NDArray
 
 from artificer.errors import ContractError, TargetError, Violation, nearest
-from artificer.tables.contract import (
+from artificer.tables.cells import (
     MAX_TEXT,
-    MAX_VIOLATIONS,
     NOT_A_BOOLEAN,
     NOT_A_CATEGORY,
     NOT_A_NUMBER,
     NOT_A_TIME,
     NOT_FINITE,
     NOT_MISSING,
+    OUT_OF_TIME,
     TOO_LONG,
     ColumnSpec,
-    Contract,
     canonical_text,
 )
+from artificer.tables.contract import MAX_VIOLATIONS, Contract
 from artificer.tables.formats import EARLIEST, LATEST
 from artificer.tables.parsing import parse_numbers, parse_times, stripped
 from artificer.types import FLOAT32_MAX, MISSING_STRING, MISSING_TIME, Blocks, Doubles, Ints, Kind, Role, Task
@@ -266,7 +266,7 @@ def _times(series: pl.Series, column: ColumnSpec) -> Cells:
         number = number.fill_nan(None).clip(EARLIEST, LATEST).floor()
         values = number.cast(pl.Int64).fill_null(MISSING_TIME).to_numpy().astype(np.int64)
         values[outside] = MISSING_TIME
-        return values, [("must lie between the years 1 and 9999", outside)]
+        return values, [(OUT_OF_TIME, outside)]
     else:
         return np.full(len(series), MISSING_TIME, dtype=np.int64), [(NOT_A_TIME, series.is_not_null().to_numpy())]
     return seconds.fill_null(MISSING_TIME).to_numpy().astype(np.int64), []

@@ -1,0 +1,190 @@
+"""One column of the contract, and one cell of it: what it may hold, and how its value is read out of JSON.
+
+Serving imports this file: NumPy and the standard library only.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any, TypeVar
+
+import numpy as np
+
+from artificer.tables.formats import EARLIEST, LATEST, WHITESPACE, number_format, time_format
+from artificer.types import FLOAT32_MAX, KIND_OF_ROLE, MISSING_STRING, MISSING_TIME, Kind, Role
+
+MAX_TEXT = 10_000
+NOT_MISSING = "may not be missing"
+NOT_A_NUMBER = "must be a number"
+NOT_FINITE = "must be finite"
+NOT_A_BOOLEAN = "must be true or false"
+NOT_A_CATEGORY = "must be a text, a number or a boolean"
+TOO_LONG = f"must be at most {MAX_TEXT:,} characters long"
+NOT_UNICODE = "must be valid Unicode text"
+NOT_A_TIME = "must be an ISO 8601 time or seconds since 1970"
+OUT_OF_TIME = "must lie between the years 1 and 9999"
+
+T = TypeVar("T")
+
+
+def canonical_text(value: Any) -> str:
+    """Give the text under which a category is known, the same in training and serving; missing is ``""``.
+
+    Examples
+    --------
+    >>> [canonical_text(v) for v in (3, 3.0, "3", " 3 ", True, 2.5, None, float("nan"))]
+    ['3', '3', '3', '3', 'true', '2.5', '', '']
+    """
+    if isinstance(value, str):
+        return value.strip(WHITESPACE)
+    if value is None:
+        return MISSING_STRING
+    if isinstance(value, (bool, np.bool_)):
+        return "true" if value else "false"
+    if isinstance(value, (int, np.integer)):
+        return str(int(value))
+    if isinstance(value, (float, np.floating)):
+        number = float(value)
+        if math.isnan(number):
+            return MISSING_STRING
+        return str(int(number)) if number.is_integer() and abs(number) < 1e16 else repr(number)
+    return str(value).strip(WHITESPACE)
+
+
+@dataclass(frozen=True, slots=True)
+class ColumnSpec:
+    """One column: what it is for, why, and what its cells may be.
+
+    Attributes
+    ----------
+    dtype : the source's type, as text, for people.
+    nullable : whether training saw missing cells; if not, serving refuses them.
+    format : how text is read as a number (an example, ``"1.234,5"``), a time (a strptime pattern) or a boolean
+        (``"yes/no"``: the true text, the false text); None where the values are native.
+    categories : known ones at training, most frequent first, capped; others are allowed.
+    low, high : range of the numbers (or of the epoch seconds) at training; not enforced.
+    missing : texts that stand for a missing cell in this column, besides the empty one.
+    """
+
+    name: str
+    role: Role
+    reason: str
+    dtype: str
+    nullable: bool = True
+    format: str | None = None
+    categories: tuple[str, ...] = ()
+    low: float | None = None
+    high: float | None = None
+    missing: tuple[str, ...] = ()
+
+    @property
+    def kind(self) -> Kind | None:
+        """Which block the column lies in; None for columns that do not feed the model."""
+        return KIND_OF_ROLE.get(self.role)
+
+
+class RuleError(Exception):
+    """A cell breaks a rule; the rule is the argument."""
+
+
+def read_number(value: Any, column: ColumnSpec) -> float:
+    """Read one cell of a numeric column into a finite float, NaN for missing. Raises the rule it breaks."""
+    if value is None:
+        return _missing(column, math.nan)
+    if isinstance(value, str):
+        text = value.strip(WHITESPACE)
+        if text in column.missing:
+            return _missing(column, math.nan)
+        if column.format is None:
+            raise RuleError(NOT_A_NUMBER)
+        parsed = number_format(column.format).parse(text)
+        if parsed is None:
+            raise RuleError(f'{NOT_A_NUMBER}, or a text like "{column.format}"')
+        value = parsed
+    if isinstance(value, bool) or not isinstance(value, (int, float)):
+        raise RuleError(NOT_A_NUMBER)
+    if isinstance(value, float) and not math.isfinite(value):
+        raise RuleError(NOT_FINITE)
+    return float(max(-FLOAT32_MAX, min(FLOAT32_MAX, value)))
+
+
+def read_boolean(value: Any, column: ColumnSpec) -> float:
+    """Read one cell of a boolean column into 0 or 1, NaN for missing. Raises the rule it breaks."""
+    if value is None:
+        return _missing(column, math.nan)
+    if isinstance(value, (bool, int, float)) and value in (0, 1):
+        return float(value)
+    if isinstance(value, str):
+        text = value.strip(WHITESPACE)
+        if text in column.missing:
+            return _missing(column, math.nan)
+        if column.format is not None:
+            yes, _, no = column.format.partition("/")
+            if text.lower() in (yes, no):
+                return float(text.lower() == yes)
+    raise RuleError(NOT_A_BOOLEAN)
+
+
+def read_category(value: Any, column: ColumnSpec) -> str:
+    """Read one cell of a categorical column into its text, ``""`` for missing. Raises the rule it breaks."""
+    if value is None:
+        return _missing(column, MISSING_STRING)
+    if isinstance(value, float) and not math.isfinite(value):
+        raise RuleError(NOT_FINITE)
+    if not isinstance(value, (str, bool, int, float)):
+        raise RuleError(NOT_A_CATEGORY)
+    if (
+        isinstance(value, int) and value.bit_length() > 4 * MAX_TEXT // 2
+    ):  # str() of such an integer is refused by Python
+        raise RuleError(TOO_LONG)
+    text = canonical_text(value)
+    if len(text) > MAX_TEXT:
+        raise RuleError(TOO_LONG)
+    if not text or text in column.missing:
+        return _missing(column, MISSING_STRING)
+    if not text.isascii():
+        try:
+            text.encode()
+        except UnicodeEncodeError:  # a lone surrogate, which the graph could not take
+            raise RuleError(NOT_UNICODE) from None
+    return text
+
+
+def read_time(value: Any, column: ColumnSpec) -> int:
+    """Read one cell of a datetime column into epoch seconds. Raises the rule it breaks."""
+    if value is None:
+        return _missing(column, MISSING_TIME)
+    if isinstance(value, str):
+        text = value.strip(WHITESPACE)
+        if text in column.missing:
+            return _missing(column, MISSING_TIME)
+        seconds = time_format(column.format).parse(text)
+        if seconds is None and column.format is not None:
+            seconds = time_format(None).parse(text)
+        if seconds is None:
+            raise RuleError(NOT_A_TIME if column.format is None else f'{NOT_A_TIME}, or like "{column.format}"')
+        return seconds
+    if isinstance(value, bool) or not isinstance(value, (int, float)):
+        raise RuleError(NOT_A_TIME)
+    if not EARLIEST <= value <= LATEST:
+        raise RuleError(OUT_OF_TIME)
+    return math.floor(value)
+
+
+def _missing(column: ColumnSpec, stand_in: T) -> T:
+    if column.nullable:
+        return stand_in
+    raise RuleError(NOT_MISSING)
+
+
+READERS: dict[Role, Callable[[Any, ColumnSpec], Any]] = {
+    Role.NUMERIC: read_number,
+    Role.BOOLEAN: read_boolean,
+    Role.CATEGORICAL: read_category,
+    Role.DATETIME: read_time,
+}
+
+
+"""The reader of a cell by the role of its column."""
