@@ -182,6 +182,10 @@ class _Estimator(BaseEstimator):  # type: ignore[misc]
 
     def _threads(self) -> int:
         if self.threads is not None:
+            if self.threads < 1:
+                raise ConfigurationError(
+                    f"threads must be 1 or more, or None for what the settings say, not {self.threads}"
+                )
             return int(self.threads)
         from artificer.settings import load_settings
 

@@ -130,7 +130,8 @@ def numeric_summary(values: Floats | Doubles) -> Json:
     distinct = np.unique(known) if len(distinct) <= _FEW_VALUES else distinct
     if len(distinct) <= _FEW_VALUES:
         # Values outside of what was seen get bins of their own, so that a constant can be seen to change.
-        edges = np.append(np.nextafter(distinct[:1], np.float32(-np.inf)), distinct)
+        below = distinct[:1][distinct[:1] > -FLOAT32_MAX]  # nothing lies below the lowest number there is
+        edges = np.append(np.nextafter(below, np.float32(-np.inf)), distinct)
     else:
         edges = np.unique(np.quantile(known, LEVELS, method="inverted_cdf"))
         edges = edges[edges < known.max()]
