@@ -154,8 +154,7 @@ class RowReader:
 
     def __init__(self, contract: Contract) -> None:
         self.contract = contract
-        self._numbers = [(c.name, c) for c in contract.of(Kind.NUMBERS)]
-        self._plain = [c.role is Role.NUMERIC for c in contract.of(Kind.NUMBERS)]
+        self._numbers = [(c.name, c, c.role is Role.NUMERIC) for c in contract.of(Kind.NUMBERS)]
         self._strings: list[tuple[str, ColumnSpec, dict[Any, str]]] = [
             (c.name, c, {}) for c in contract.of(Kind.STRINGS)
         ]
@@ -179,9 +178,9 @@ class RowReader:
         times: list[int] = []
         violations: list[Violation] = []
         extra: set[str] = set()
-        known, number_columns, plain = self._known, self._numbers, self._plain
+        known, number_columns = self._known, self._numbers
         for index, row in enumerate(rows):
-            if not isinstance(row, Mapping):  # JSON promises nothing
+            if type(row) is not dict and not isinstance(row, Mapping):  # JSON promises nothing
                 violations.append(Violation(index, "", _shown(row), NOT_AN_OBJECT))
                 if len(violations) >= MAX_VIOLATIONS:
                     break
@@ -189,7 +188,7 @@ class RowReader:
             get = row.get
             if not (row.keys() <= known):
                 extra.update(map(str, row.keys() - known))
-            for (name, column), numeric in zip(number_columns, plain, strict=True):
+            for name, column, numeric in number_columns:
                 value: Any = get(name)
                 cell = type(value)
                 if numeric and (cell is float or cell is int) and -FLOAT32_MAX <= value <= FLOAT32_MAX:
