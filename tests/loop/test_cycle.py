@@ -124,6 +124,20 @@ def test_kill_9_after_every_step_neither_loses_nor_repeats_it(project: Project) 
 
 
 @pytest.mark.slow
+def test_a_promotion_whose_record_was_lost_is_recorded_when_it_is_settled_again(launched: Project) -> None:
+    result = cycle.run_first_training("first")
+    history = actions.history_of(launched)
+    kept = [line for line in history.path.read_text().splitlines(keepends=True) if '"promotion"' not in line]
+    history.path.write_text("".join(kept))
+    run = actions.run_document(launched, "first")
+    assert run is not None
+    again = actions.settle(launched, run, result["version"], None, "loop")
+    assert again["promoted"]
+    assert [r.kind for r in history.records()] == ["train", "promotion"]
+    assert len(actions.registry_of(launched).promotions()) == 1
+
+
+@pytest.mark.slow
 def test_a_look_is_evidence_in_plain_json(launched: Project, live: Live) -> None:
     cycle.run_first_training("first")
     serve_rows(launched, live(150, 1.0, 4))

@@ -72,10 +72,10 @@ def _look(project: Project, service: Service, clock: Clock, counts: dict[str, in
     """One turn: keep the service up, run one cycle, tell what it came to. A failed cycle is told and not fatal."""
     from artificer.loop import cycle
 
-    if service.keep_alive():
-        say(f"the service had died and was started again (restart {service.restarts})")
     counts["cycles"] += 1
     try:
+        if service.keep_alive():
+            say(f"the service had died and was started again (restart {service.restarts})")
         result = cycle.run_cycle(f"cycle-{clock.now():%Y%m%dT%H%M%S%f}")
     except ArtificerError as error:
         say(f"this look failed, the next one comes in {project.problem.loop.interval}: {error}")
@@ -99,12 +99,18 @@ def _line(result: Json) -> str:
 
 @contextmanager
 def _stopped_by_signals(stop: threading.Event) -> Iterator[None]:
-    """SIGINT and SIGTERM set `stop` while this lasts; outside the main thread, signals are left alone."""
+    """SIGINT and SIGTERM set `stop` while this lasts; outside the main thread, signals are left alone.
+
+    A training under way is finished first, since its model is worth having; a second signal ends it at once, and the
+    next start resumes it.
+    """
     if threading.current_thread() is not threading.main_thread():
         yield
         return
 
     def ask(number: int, frame: FrameType | None) -> None:
+        if stop.is_set():
+            raise KeyboardInterrupt
         stop.set()
 
     before = {number: signal.signal(number, ask) for number in (signal.SIGINT, signal.SIGTERM)}
