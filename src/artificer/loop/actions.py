@@ -115,6 +115,7 @@ def fit(
         threads=threads,
         clock=clock,
         watch=watch,
+        checked=registry_of(project).warm,
     )
     run = train(request)
     save_record(run, folder)
@@ -200,11 +201,17 @@ def scores_on(bundle: Bundle, frame: Any, classes: Sequence[str]) -> Any:
 
 
 def settle(project: Project, run: Json, version: int, comparison: Json | None, actor: str) -> Json:
-    """Decide whether a version becomes champion, do it, and record why."""
+    """Decide whether a version becomes champion, do it, and record why.
+
+    The decision follows from the arguments, not from who is champion meanwhile, so that doing it again after a crash
+    between promotion and record comes to the same; only where another hand has changed the champion since the
+    comparison does that comparison count no more.
+    """
     registry = registry_of(project)
-    champion = champion_version(project)
-    if champion == version:
-        return {"promoted": True, "reason": "it is champion already", "evidence": {}, "champion": version}
+    champion = comparison["champion"] if comparison else None
+    standing = champion_version(project)
+    if standing not in (champion, version):
+        champion, comparison = standing, None
     decision = decide_promotion(
         PromotionFacts(
             gate=run["gate"],
@@ -266,7 +273,6 @@ def train_version(
     cause: str = "request",
 ) -> Json:
     """Everything `artificer train` does; returns the run's document with version and promotion filled in."""
-    registry_of(project).warm()
     run = fit(project, run_id, cause=cause, watch=watch, threads=threads)
     watch("registering the model", None, None)
     version = enter(project, run)
