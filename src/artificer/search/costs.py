@@ -14,6 +14,9 @@ from artificer.search.tasks import FitOutcome
 START_SECONDS = {"linear": 0.3, "boosting": 1.5, "forest": 1.5}
 """What loading the libraries of a family takes, once a run."""
 
+FIXED_SECONDS = 0.1
+"""What a fit takes beside its work: the shorter a fit, the less it says of how fast the machine is."""
+
 SHRINKAGE = 1.0
 """An algorithm's own measured ratios are averaged with this many of the overall ratio."""
 
@@ -56,9 +59,9 @@ class CostModel:
         ratio = (sum(mine) + SHRINKAGE * overall) / (len(mine) + SHRINKAGE)
         return guess * math.exp(ratio) + self.encode(candidate.representation, rows)
 
-    def start(self, candidate: Candidate) -> float:
+    def start(self, candidate: Candidate, loaded: bool = False) -> float:
         """Seconds until an algorithm that has not run yet has its libraries loaded; nothing where no clock counts."""
-        if not self.learns or candidate.algorithm in self.ratios:
+        if loaded or not self.learns or candidate.algorithm in self.ratios:
             return 0.0
         family = algorithms()[candidate.algorithm].tags.family
         return START_SECONDS.get(family, 0.0)
@@ -75,7 +78,7 @@ class CostModel:
             return
         self.features[candidate.representation] = outcome.features
         guess = self.guess(candidate, outcome.rows)
-        self.ratios[candidate.algorithm].append(math.log(max(outcome.seconds, 1e-4) / guess))
+        self.ratios[candidate.algorithm].append(math.log((outcome.seconds + FIXED_SECONDS) / (guess + FIXED_SECONDS)))
         if not whole_table:
             self.measured[candidate.name].append((outcome.rows, max(outcome.seconds, 1e-4)))
         if outcome.encode_seconds:

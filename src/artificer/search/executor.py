@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import concurrent.futures
 from abc import ABC, abstractmethod
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from concurrent.futures import Future
 from contextlib import contextmanager
 from typing import TypeAlias
 
 from artificer.clock import Clock, SystemClock
+from artificer.search.libraries import load
 from artificer.search.tasks import FitOutcome, FitTask, MemoryStore, TrainingData, attempt
 
 Handle: TypeAlias = "Future[FitOutcome]"
@@ -20,6 +21,12 @@ class Session(ABC):
 
     slots: int = 1
     """How many fits may be under way at once."""
+
+    concurrent: bool = False
+    """Whether :meth:`submit` returns before the fit has ended."""
+
+    loaded: Collection[str] = ()
+    """Algorithms whose libraries are known to be loaded where fits run; may grow at any time."""
 
     @abstractmethod
     def submit(self, task: FitTask) -> Handle:
@@ -71,8 +78,13 @@ class InlineSession(Session):
         self.store = MemoryStore()
 
     def submit(self, task: FitTask) -> Handle:
+        from threadpoolctl import threadpool_limits
+
         handle: Handle = Future()
-        handle.set_result(attempt(task, self.data, self.store, self.clock))
+        load(task.algorithm)
+        # A second thread in the products of a linear model's narrow matrices costs ten times what it saves.
+        with threadpool_limits(1, user_api="blas"):
+            handle.set_result(attempt(task, self.data, self.store, self.clock))
         return handle
 
     def close(self) -> None:

@@ -70,7 +70,7 @@ def choose(run: Run, pool: Pool) -> dict[int, float]:
     while True:
         chosen = select(library_of(run, pool), (0.002 + noise) * run.race.belief.unit, most, seed)
         weights = {i: float(w) for i, w in zip(pool.indices, chosen.weights, strict=True) if w > 0}
-        if set(weights) == {0} or sum(run.whole_cost(i) for i in weights if i) <= 0.9 * run.left:
+        if set(weights) == {0} or sum(run.whole_cost(i) for i in weights if i) <= max(0.9 * run.left, 0.0):
             return weights
         # There is no time to fit all of these on all rows: do without the one that costs most for its weight.
         dear = max((i for i in weights if i), key=lambda i: run.whole_cost(i) / weights[i])
@@ -85,8 +85,8 @@ def finish(run: Run, fixed: Mapping[int, float] | None = None) -> SearchResult:
     pool = pool_of(run)
     wanted = dict(fixed) if fixed else choose(run, pool)
     members = fit_members(run, wanted)
-    for i in sorted(pool.indices, key=lambda i: run.race.belief.mean[i]):
-        if members or i == 0:
+    for i in instead(run, pool):
+        if members:
             break
         if i not in wanted:
             members = fit_members(run, {i: 1.0})
@@ -94,8 +94,11 @@ def finish(run: Run, fixed: Mapping[int, float] | None = None) -> SearchResult:
         members = {0: baseline_member(run)}
         if any(i != 0 for i in wanted):
             run.notes.append("no learner could be fitted on all rows in time, so the model is the constant baseline")
+    elif set(members) <= set(run.ready) and not set(wanted) & set(members):
+        run.notes.append("no stronger model could be fitted on all rows in time, so the model is the first, linear one")
     total = sum(wanted.get(i, 1.0) for i in members)
     weights = {i: wanted.get(i, 1.0) / total for i in members}
+    note_samples(run, members)
     if set(weights) == {0} == set(wanted):
         run.notes.append(why_constant(run))
     rows, scores, score = out_of_fold(run, weights)
@@ -114,6 +117,23 @@ def finish(run: Run, fixed: Mapping[int, float] | None = None) -> SearchResult:
     )
     run.tell("finished", f"{len(members)} members: {', '.join(names)}")
     return result
+
+
+def instead(run: Run, pool: Pool) -> list[int]:
+    """Candidates to try one by one when no chosen member could be fitted: better ones first, ready ones last."""
+    better = sorted(pool.indices, key=lambda i: run.race.belief.mean[i])
+    better = better[: better.index(0)]
+    return [i for i in better if i not in run.ready] + [i for i in run.ready if i in better or i not in pool.indices]
+
+
+def note_samples(run: Run, members: Mapping[int, FitOutcome]) -> None:
+    n = len(run.data.blocks)
+    samples = [outcome.task.max_rows for i, outcome in members.items() if i and outcome.task.max_rows is not None]
+    if samples and min(samples) < n:
+        run.notes.append(
+            f"the budget of {run.request.budget.seconds:g} s is short for {n} rows, so models were fitted on samples "
+            f"of {min(samples)}; a longer budget uses all of them"
+        )
 
 
 def why_constant(run: Run) -> str:
@@ -137,7 +157,10 @@ def fit_members(run: Run, wanted: Mapping[int, float]) -> dict[int, FitOutcome]:
         if i == 0:
             found[0] = baseline_member(run)
             continue
-        if run.whole_cost(i) > run.left:
+        if i in run.ready and (run.ready[i].rows >= run.rows(len(run.data.blocks)) or run.fit_cost(i) > run.left):
+            found[i] = run.ready[i]
+            continue
+        if run.fit_cost(i) > run.left:
             run.notes.append(f"{name} was left out of the model: no time was left to fit it on all rows")
             continue
         outcome = fit_whole(run, i)
@@ -238,7 +261,7 @@ def recipe_of(
         "metric": run.request.metric.name,
         "seed": run.request.seed,
         "rows": len(run.data.blocks),
-        "max_rows": run.max_rows,
+        "max_rows": None if set(members) <= set(run.ready) else run.max_rows,
         "calibration": calibration.to_json(),
         "members": [
             {

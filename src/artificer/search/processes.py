@@ -57,34 +57,63 @@ class ProcessExecutor(Executor):
         self.parent = parent
         self.modules = modules
 
+        self.early: ProcessSession | None = None
+
+    def prestart(self) -> None:
+        """Start the server before there is a table, so that libraries load while one is read."""
+        if self.early is None:
+            self.early = ProcessSession(self.slots, self.modules)
+
+    @property
+    def started(self) -> bool:
+        """Whether a server was started ahead and waits for its table."""
+        return self.early is not None
+
     def start(self, data: TrainingData) -> Session:
+        self.prestart()
+        session, self.early = self.early, None
+        assert session is not None  # noqa: S101 - prestart made it
         blocks = data.blocks
         cells = blocks.numbers.size + 2 * blocks.times.size + 2 * blocks.strings.size
-        folder = scratch_folder(4 * cells, self.parent)
-        memory_mb = self.memory_mb or MEMORY_SHARE * available_mb()
-        session = None
         try:
-            session = ProcessSession(folder, memory_mb, self.slots, self.modules)
-            write_data(folder, data)
+            session.folder = scratch_folder(4 * cells, self.parent)
+            write_data(session.folder, data)
+            session.show_table(self.memory_mb or MEMORY_SHARE * available_mb())
         except BaseException:
-            if session is not None:
-                session.close()
-            shutil.rmtree(folder, ignore_errors=True)
+            session.close()
             raise
         return session
 
+    def close(self) -> None:
+        """End a server that was started ahead and never used."""
+        if self.early is not None:
+            self.early.close()
+            self.early = None
+
 
 class ProcessSession(Session):
-    def __init__(self, folder: Path, memory_mb: float, slots: int, modules: tuple[str, ...]) -> None:
-        self.folder = folder
+    """A server process, from :meth:`show_table` on with a run's table in its scratch folder."""
+
+    concurrent = True
+
+    def __init__(self, slots: int, modules: tuple[str, ...]) -> None:
+        self.folder: Path | None = None
+        self.memory_mb = 0.0
         self.slots = slots
-        self.command = [sys.executable, "-m", "artificer.search.worker", str(folder), str(memory_mb), *modules]
+        self.command = [sys.executable, "-m", "artificer.search.worker", *modules]
         self.pending: dict[int, tuple[FitTask, Handle]] = {}
+        self.loaded: set[str] = set()
         self.lock = threading.Lock()
         self.starts = 0
         self.closed = False
-        self.log = tempfile.TemporaryFile(dir=folder)  # noqa: SIM115 - lives as long as the session
+        self.log = tempfile.TemporaryFile()  # noqa: SIM115 - lives as long as the session
         self.server = self.start_server()
+
+    def show_table(self, memory_mb: float) -> None:
+        """Tell the server where the table lies and what a fit may take; one that is dead hears it at its restart."""
+        with self.lock:
+            self.memory_mb = memory_mb
+            self.send({"table": str(self.folder), "memory_mb": memory_mb})
 
     def start_server(self) -> subprocess.Popen[bytes]:
         self.starts += 1
@@ -99,7 +128,9 @@ class ProcessSession(Session):
             env={
                 "OMP_WAIT_POLICY": "PASSIVE",
                 **os.environ,
-                "OPENBLAS_NUM_THREADS": threads,
+                # A second thread in the products of a linear model's narrow matrices costs ten times what it saves.
+                "OPENBLAS_NUM_THREADS": "1",
+                "MKL_NUM_THREADS": "1",
                 "OMP_NUM_THREADS": threads,
             },
         )
@@ -111,7 +142,9 @@ class ProcessSession(Session):
         with self.lock:
             if self.server.poll() is not None and self.starts <= MAX_RESTARTS and not self.closed:
                 self.hang_up()
+                self.loaded.clear()
                 self.server = self.start_server()
+                self.send({"table": str(self.folder), "memory_mb": self.memory_mb})
             self.pending[task.id] = (task, handle)
             sent = self.send({"fit": task.to_json()})
         if not sent:
@@ -139,6 +172,9 @@ class ProcessSession(Session):
         with server.stdout:
             for line in server.stdout:
                 message = json.loads(line)
+                if "loaded" in message:
+                    self.loaded.add(message["loaded"])
+                    continue
                 self.resolve(message["id"], message["reason"], message["peak_mb"])
         server.wait()
         with self.lock:
@@ -159,6 +195,7 @@ class ProcessSession(Session):
         handle.set_result(replace(outcome, peak_mb=peak_mb))
 
     def read_outcome(self, task: FitTask) -> FitOutcome:
+        assert self.folder is not None  # noqa: S101 - fits are ordered once the table is laid out
         place = self.folder / f"outcome-{task.id}"
         meta = json.loads((place / "meta.json").read_text(encoding="utf-8"))
 
@@ -195,7 +232,8 @@ class ProcessSession(Session):
             self.server.kill()
             self.server.wait()
         self.log.close()
-        shutil.rmtree(self.folder, ignore_errors=True)
+        if self.folder is not None:
+            shutil.rmtree(self.folder, ignore_errors=True)
 
 
 def available_mb() -> float:

@@ -40,6 +40,9 @@ LEAST_COMPLETE = 3
 LIKELY_MEMBERS = 4
 """Towards the end of the budget so many of the best candidates get the same number of folds, for the ensemble."""
 
+STRONG = 0.15
+"""Candidates that are expected to come this close count as strong."""
+
 DRAWS = 2000
 CHALLENGE = 0.5
 """How often top-two sampling takes the leader of a draw rather than its challenger."""
@@ -201,9 +204,9 @@ class Race:
                 ((i, self.standings[i].next_fold() or 0) for i in may), key=lambda pick: pick[::-1], default=None
             )
         untried = [i for i in may if not self.standings[i].outcomes and not self.standings[i].running]
-        strong = any((s.outcomes or s.running) and not s.failed for s in self.standings[1:])
-        if untried and not strong:
-            pick = self._quickest_strong(untried, cost)
+        strong = self._strong(untried)
+        if strong:
+            pick = min(strong, key=cost)
         elif untried and phase == "explore":
             chance = self.within_reach()
             pick = max(untried, key=lambda i: (chance[i] + 1e-3) / cost(i) ** 0.5)
@@ -221,11 +224,16 @@ class Race:
         complete = sum(s.complete and not s.failed for s in self.standings[1:])
         return complete < LEAST_COMPLETE or self.search_pays() >= ENOUGH
 
-    def _quickest_strong(self, untried: list[int], cost: Callable[[int], float]) -> int:
-        """The cheapest of those whose expected gap is at most twice the best one's: a good answer at once."""
-        least = min(self.standings[i].belief.gap for i in untried)
-        strong = [i for i in untried if self.standings[i].belief.gap <= max(2 * least, 0.15)]
-        return min(strong, key=cost)
+    def _strong(self, untried: list[int]) -> list[int]:
+        """Candidates of which one goes first, for a good answer at once: gaps at most twice the best one's.
+
+        None once one of them has run, or has been started.
+        """
+        gaps = [s.belief.gap for s in self.standings[1:] if not s.failed]
+        most = max(2 * min(gaps, default=0.0), STRONG)
+        if any((s.outcomes or s.running) and not s.failed and s.belief.gap <= most for s in self.standings[1:]):
+            return []
+        return [i for i in untried if self.standings[i].belief.gap <= most]
 
     def _least_complete(self, may: list[int]) -> int:
         """Of the likely members, the one with fewest folds."""

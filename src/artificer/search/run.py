@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any, cast
 
 import numpy as np
@@ -68,6 +68,8 @@ class Run:
         self.task_count = 0
         self.notes: list[str] = []
         self.running: dict[Handle, tuple[int, FitTask]] = {}
+        self.ready: dict[int, FitOutcome] = {}
+        """Fits on all rows that exist already, by candidate."""
         self.interrupted = False
 
     # Time and fits left
@@ -99,10 +101,17 @@ class Run:
 
     def fold_cost(self, i: int) -> float:
         candidate = self.race.standings[i].candidate
-        return self.costs.estimate(candidate, self.rows(self.n_train)) + self.costs.start(candidate)
+        return self.costs.estimate(candidate, self.rows(self.n_train)) + self.start_cost(candidate)
+
+    def start_cost(self, candidate: Candidate) -> float:
+        return self.costs.start(candidate, loaded=candidate.algorithm in self.session.loaded)
 
     def whole_cost(self, i: int) -> float:
         """Seconds of a fit on all rows, writing the graph included."""
+        return 0.0 if i in self.ready else self.fit_cost(i)
+
+    def fit_cost(self, i: int) -> float:
+        """The same where a fit that is ready is not to be used."""
         return 1.1 * self.costs.estimate(self.race.standings[i].candidate, self.rows(len(self.data.blocks))) + 0.05
 
     def affordable(self, i: int) -> bool:
@@ -144,23 +153,28 @@ class Run:
         least = min(s.belief.gap for s in self.race.standings[1:])
         strong = [i for i, s in enumerate(self.race.standings) if i and s.belief.gap <= 2 * least]
         quick = min(strong, key=self.fold_cost)
-        if self.costs.start(self.race.standings[quick].candidate) > 0.5 * self.left:
+        if self.start_cost(self.race.standings[quick].candidate) > 0.5 * self.left:
             quick = min(range(1, len(self.race.standings)), key=self.fold_cost)
         candidate = self.race.standings[quick].candidate
-        room = 0.7 * self.left - self.costs.start(candidate)
+        room = 0.7 * self.left - self.start_cost(candidate)
         rows = n = len(self.data.blocks)
         while rows > LEAST_ROWS and 2.5 * self.costs.estimate(candidate, rows) > room:
             rows = rows // 2
         if rows < n:
             self.max_rows = max(rows, LEAST_ROWS)
-            self.notes.append(
-                f"the budget of {self.request.budget.seconds:g} s is short for {n} rows, so models were fitted on "
-                f"samples of {self.max_rows}; a longer budget uses all of them"
-            )
 
-    def search(self) -> None:
-        """Race until nothing affordable pays any more. Ctrl-C ends the race and keeps what it has."""
+    def search(self, meanwhile: Callable[[Run], None] | None = None) -> None:
+        """Race until nothing affordable pays any more. Ctrl-C ends the race and keeps what it has.
+
+        Parameters
+        ----------
+        meanwhile : called once, while the first fit runs elsewhere if it can.
+        """
         try:
+            if self.session.concurrent and self.session.loaded:
+                self.launch()
+            if meanwhile is not None:
+                meanwhile(self)
             while True:
                 while len(self.running) < self.session.slots and self.launch():
                     pass

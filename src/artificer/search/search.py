@@ -13,6 +13,7 @@ from artificer.search.candidates import checked, portfolio
 from artificer.search.executor import Executor, InlineExecutor
 from artificer.search.finish import RECIPE_FORMAT, finish
 from artificer.search.objective import Objective
+from artificer.search.quick import first_model
 from artificer.search.records import Candidate, SearchRequest, SearchResult
 from artificer.search.run import Run
 from artificer.search.tasks import TrainingData, with_rounds
@@ -25,7 +26,8 @@ INLINE_CELLS = 60_000
 def run_search(request: SearchRequest) -> SearchResult:
     """Find the best model within the budget.
 
-    A valid model always comes out: the constant baseline at worst, with the reasons in the leaderboard and the notes.
+    A valid model always comes out: where no strong candidate was ready in time the linear one that is fitted first, and
+    the constant baseline at worst, with the reasons in the leaderboard and the notes.
     Under a budget of seconds this returns in time, fits on all rows included, provided that fits run in processes
     (:class:`~artificer.search.processes.ProcessExecutor`); in this process only learners that watch their deadline can
     be stopped.
@@ -49,7 +51,7 @@ def run_search(request: SearchRequest) -> SearchResult:
         run = Run(request, candidates, data, objective, session, started)
         run.baseline()
         run.sample_if_short()
-        run.search()
+        run.search(first_model)
         return finish(run)
 
 

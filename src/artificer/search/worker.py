@@ -1,18 +1,21 @@
-"""The process that fits are forked from: ``python -m artificer.search.worker FOLDER MEMORY_MB [MODULE ...]``.
+"""The process that fits are forked from: ``python -m artificer.search.worker [MODULE ...]``.
 
 It imports each learner's library once, before the fork, so that a fit starts in milliseconds; and it never fits
-anything itself, so nothing a learner does can harm it. Orders come as JSON lines on standard input (``{"fit": task}``,
-``{"stop": id}``), endings go out on standard output (``{"id", "reason", "peak_mb"}``; reason null where the child left
-an outcome in the folder). When standard input ends, as the run is over or its process died, everything here dies too.
+anything itself, so nothing a learner does can harm it. It may be started before there is a table: until the first fit
+is ordered it loads libraries, one at a time.
+
+Orders come as JSON lines on standard input: ``{"table": folder, "memory_mb": limit}`` once, ``{"fit": task}``,
+``{"stop": id}``. On standard output go ``{"loaded": algorithm}``, and the endings ``{"id", "reason", "peak_mb"}``,
+reason null where the child left an outcome in the folder. When standard input ends, as the run is over or its process
+died, everything here dies too.
 """
 
 from __future__ import annotations
 
-import ast
 import ctypes
 import importlib
-import inspect
 import json
+import math
 import os
 import resource
 import selectors
@@ -26,8 +29,8 @@ from typing import Any
 
 import numpy as np
 
-from artificer.algorithms.base import Algorithm, algorithms
 from artificer.clock import SystemClock
+from artificer.search.libraries import in_order, load
 from artificer.search.scratch import FolderStore, read_data, write_fragment
 from artificer.search.tasks import FitOutcome, FitTask, TrainingData, attempt, one_line
 from artificer.types import Json
@@ -48,12 +51,14 @@ class Child:
 class Server:
     """Forks fits, watches their time and memory, and reports how each ended."""
 
-    folder: Path
-    memory_mb: float
+    folder: Path = Path()
+    memory_mb: float = math.inf
     data: TrainingData | None = None
     children: dict[int, Child] = field(default_factory=dict)
     warmed: set[str] = field(default_factory=set)
     pending: bytes = b""
+    unloaded: list[str] = field(default_factory=lambda: list(in_order()))
+    """Still to be loaded while there is nothing else to do; from the first fit on, only what is ordered is loaded."""
 
     def serve(self) -> None:
         woken, wake = os.pipe()
@@ -66,7 +71,10 @@ class Server:
             selector.register(0, selectors.EVENT_READ)
             selector.register(woken, selectors.EVENT_READ)
             while True:
-                for key, _ in selector.select(POLL_SECONDS if self.children else None):
+                ready = selector.select(self.wait_seconds())
+                if not ready and self.unloaded:
+                    self.warm(self.unloaded.pop(0))
+                for key, _ in ready:
                     received = os.read(key.fd, 1 << 16)
                     if key.fd == 0 and not self.take(received):
                         return
@@ -80,7 +88,9 @@ class Server:
         *lines, self.pending = (self.pending + received).split(b"\n")
         for line in lines:
             order = json.loads(line)
-            if "fit" in order:
+            if "table" in order:
+                self.folder, self.memory_mb = Path(order["table"]), order["memory_mb"]
+            elif "fit" in order:
                 self.start(FitTask.from_json(order["fit"]))
             else:
                 for pid, child in self.children.items():
@@ -89,8 +99,9 @@ class Server:
         return True
 
     def start(self, task: FitTask) -> None:
+        self.unloaded.clear()
         self.warm(task.algorithm)
-        if self.data is None:  # it is being written while this process starts, and is whole when the first order comes
+        if self.data is None:
             self.data = read_data(self.folder)
         pid = os.fork()
         if pid == 0:
@@ -98,15 +109,17 @@ class Server:
         self.children[pid] = Child(task, time.monotonic())
 
     def warm(self, name: str) -> None:
-        """Import what the algorithm's file imports inside its functions, so that children inherit it."""
-        found = algorithms().get(name)
-        if found is None or name in self.warmed:
-            return
-        self.warmed.add(name)
-        for module in inner_imports(found):
-            # A library that is absent or broken is the child's to report, as that fit's failure.
-            with suppress(Exception):
-                importlib.import_module(module)
+        """Load the algorithm's library, so that children inherit it."""
+        if name not in self.warmed:
+            self.warmed.add(name)
+            load(name)
+            say({"loaded": name})
+
+    def wait_seconds(self) -> float | None:
+        """How long to wait for orders: not at all while there is a library left to load in the meantime."""
+        if self.children:
+            return POLL_SECONDS
+        return 0.0 if self.unloaded else None
 
     def watch(self) -> None:
         """Kill children that are past their hard deadline or memory limit."""
@@ -181,21 +194,6 @@ def write_outcome(folder: Path, outcome: FitOutcome) -> None:
     building.rename(folder / f"outcome-{outcome.task.id}")
 
 
-def inner_imports(algorithm: type[Algorithm]) -> list[str]:
-    """Modules outside this package that the algorithm's file imports, at its top or inside functions."""
-    try:
-        tree = ast.parse(inspect.getsource(inspect.getmodule(algorithm) or algorithm))
-    except (OSError, TypeError, SyntaxError):
-        return []
-    found: dict[str, None] = {}
-    for node in ast.walk(tree):
-        if isinstance(node, ast.Import):
-            found.update(dict.fromkeys(alias.name for alias in node.names))
-        elif isinstance(node, ast.ImportFrom) and node.level == 0 and node.module:
-            found[node.module] = None
-    return [name for name in found if name != "__future__"]
-
-
 def anonymous_mb(pid: int) -> float:
     """Private memory of a process in MiB, 0 where the system does not say; mapped files are not its doing."""
     try:
@@ -229,10 +227,9 @@ def say(message: dict[str, Any]) -> None:
 
 
 def main() -> None:
-    folder, memory_mb, *modules = sys.argv[1:]
-    for module in modules:
+    for module in sys.argv[1:]:
         importlib.import_module(module)
-    server = Server(Path(folder), float(memory_mb))
+    server = Server()
     try:
         server.serve()
     finally:

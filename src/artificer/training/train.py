@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import json
+import math
+import os
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -29,6 +31,7 @@ from artificer.types import Ints, Json, Kind, Task
 
 if TYPE_CHECKING:
     from artificer.bundle.model import Bundle
+    from artificer.search.processes import ProcessExecutor
     from artificer.sources.base import ReadResult
     from artificer.tables.prepare import Prepared
 
@@ -38,6 +41,8 @@ TAIL_MAX = 4.0
 SEARCH_LEAST = 0.5
 """Seconds of search in the shortest run: what a boosting fit on a small table takes."""
 IMPORTANCE_SECONDS = 1.5
+SMALL_BYTES = 30_000
+SMALL_CELLS = 30_000
 TEST_FILE = "test.parquet"
 """The test rows as they came, kept so that a champion and a challenger can be compared on them."""
 
@@ -75,6 +80,11 @@ def train(request: TrainingRequest) -> TrainingRun:
     ArtificerError
         The bundle cannot be written.
     """
+    with closing(early_executor(request)) as executor:
+        return _train(request, executor)
+
+
+def _train(request: TrainingRequest, executor: ProcessExecutor) -> TrainingRun:
     stages = Stages(request.clock, request.clock.monotonic())
     watch, problem = request.watch, request.problem
     with stages.stage("read"):
@@ -88,8 +98,9 @@ def train(request: TrainingRequest) -> TrainingRun:
     with stages.stage("split"):
         train_rows, test_rows, times = _split(request, prepared)
     measured_by = chosen_metric(problem, prepared)
+    request.checked()
     with stages.stage("search"):
-        found = _search(request, prepared, train_rows, times, measured_by, stages)
+        found = _search(request, prepared, train_rows, times, measured_by, stages, executor)
     with stages.stage("evaluate"):
         watch("evaluating on the test rows", None, None)
         request.ledger.record(request.run_id, "evaluation of the finished model", request.clock.now())
@@ -114,6 +125,25 @@ def train(request: TrainingRequest) -> TrainingRun:
         bundle=path,
         sha256=digest,
     )
+
+
+def early_executor(request: TrainingRequest) -> ProcessExecutor:
+    """Where fits will run; under a budget of seconds its libraries load while the table is read, unless it is small."""
+    from artificer.search.processes import ProcessExecutor
+
+    executor = ProcessExecutor()
+    if request.problem.training.budget.fits is None and hasattr(os, "fork") and not _is_small(request.source):
+        executor.prestart()
+    return executor
+
+
+def _is_small(source: Any) -> bool:
+    """Whether fits will take less time than a process for them, as far as can be told before reading."""
+    if isinstance(source, (str, Path)):
+        place = Path(source)
+        return place.is_file() and place.stat().st_size <= SMALL_BYTES
+    shape = getattr(source, "shape", None)
+    return shape is not None and math.prod(shape) <= SMALL_CELLS
 
 
 def chosen_metric(problem: Problem, prepared: Prepared) -> Metric:
@@ -217,6 +247,7 @@ def _search(
     times: NDArray[Any] | None,
     measured_by: Metric,
     stages: Stages,
+    executor: ProcessExecutor,
 ) -> SearchResult:
     from artificer.search.search import refit, run_search
 
@@ -255,6 +286,7 @@ def _search(
         threads=request.threads,
         clock=request.clock,
         progress=tell,
+        executor=executor if executor.started else None,
         model_mb=_bound(request.problem, "model_mb"),
     )
     return run_search(search) if request.recipe is None else refit(request.recipe, search)

@@ -1,0 +1,50 @@
+"""Loading a learner's library ahead of its fit, so that the fit's seconds are the fit's own."""
+
+from __future__ import annotations
+
+import ast
+import importlib
+import inspect
+from collections.abc import Iterator
+from contextlib import suppress
+from functools import cache
+
+from artificer.algorithms.base import Algorithm, algorithms
+
+FIRST = ("catboost", "lightgbm", "xgboost", "extra_trees")
+"""Strong learners in the order of what loading them takes; they share most of it, so the first one decides how soon
+the first strong fit can start."""
+
+
+def in_order() -> Iterator[str]:
+    """Every registered algorithm, those first whose library is wanted first."""
+    known = algorithms()
+    yield from (name for name in FIRST if name in known)
+    yield from (name for name in known if name not in FIRST)
+
+
+@cache
+def load(name: str) -> None:
+    """Import what the algorithm's file imports inside its functions.
+
+    A library that is absent or broken is the fit's to report.
+    """
+    found = algorithms().get(name)
+    for module in inner_imports(found) if found is not None else ():
+        with suppress(Exception):
+            importlib.import_module(module)
+
+
+def inner_imports(algorithm: type[Algorithm]) -> list[str]:
+    """Modules outside this package that the algorithm's file imports, at its top or inside functions."""
+    try:
+        tree = ast.parse(inspect.getsource(inspect.getmodule(algorithm) or algorithm))
+    except (OSError, TypeError, SyntaxError):
+        return []
+    found: dict[str, None] = {}
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Import):
+            found.update(dict.fromkeys(alias.name for alias in node.names))
+        elif isinstance(node, ast.ImportFrom) and node.level == 0 and node.module:
+            found[node.module] = None
+    return [name for name in found if name != "__future__"]
