@@ -50,6 +50,7 @@ _CONFIG = {
 
 _NOISE = re.compile(
     r' xmlns(:xlink)?="[^"]*"| version="1.1"| pointer-events="none"| opacity="1"| aria-hidden="true"'
+    r'| role="graphics-[^"]*"| aria-roledescription="[^"]*"'
     r'|<path class="(?:foreground|background)"[^>]*/>|<text [^>]*opacity="0">[^<]*</text>'
 )
 _DECIMALS = re.compile(r"(?<=[\d])(\.\d{2})\d+(?=[^<>]*>)")
@@ -93,7 +94,7 @@ def leaderboard(rows: Sequence[Json], metric: str) -> Any:
     points = points.encode(x=alt.X("score:Q", **score).axis(tickCount=6), y=names, color=used)
     top = max(max(row["success"] for row in rows), 0.01)
     chance = alt.X("success:Q", title="success probability", scale=alt.Scale(domain=[0, top], nice=False))
-    bars = base.mark_bar(color=_SOFT, height=12, cornerRadiusEnd=2).encode(x=chance.axis(None), y=same)
+    bars = base.mark_bar(color=_SOFT, height=12).encode(x=chance.axis(None), y=same)
     texts = base.mark_text(align="left", dx=6, color=_MUTED, fontSize=11).encode(x=chance, y=same, text="shown:N")
     return alt.hconcat(
         (whiskers + points).properties(width=440, height=height),
@@ -106,24 +107,24 @@ def leaderboard(rows: Sequence[Json], metric: str) -> Any:
 
 def metrics(rows: Sequence[Json]) -> Any:
     """One row a metric on its own scale; rows name, score, low, high, baseline."""
-    # The plots are drawn one by one: the same room for names puts them in line.
-    names = _names(rows)
-    return alt.vconcat(*(_metric(row, names) for row in rows), spacing=10)
-
-
-def _metric(row: Json, names: Any) -> Any:
-    base = alt.Chart(_data([row]))
-    x = {"title": None, "scale": alt.Scale(zero=False, nice=False, padding=24)}
-    layers = []
-    if row["baseline"] is not None:
-        tick = base.mark_tick(thickness=3, size=20, color=_REFERENCE, opacity=1)
-        layers.append(tick.encode(x=alt.X("baseline:Q", **x), y=names))
-    if row["low"] is not None and row["high"] is not None:
-        whisker = base.mark_rule(color=_SOFT, strokeWidth=5, strokeCap="round")
-        layers.append(whisker.encode(x=alt.X("low:Q", **x), x2="high:Q", y=names))
+    data, names = _data(rows), _names(rows)
+    base = alt.Chart()
+    x = {"title": None, "scale": alt.Scale(zero=False, nice=False, padding=24), "axis": alt.Axis(tickCount=6)}
+    tick = base.transform_filter("isValid(datum.baseline)")
+    tick = tick.mark_tick(thickness=3, size=20, color=_REFERENCE, opacity=1)
+    whisker = base.transform_filter("isValid(datum.low) && isValid(datum.high)")
+    whisker = whisker.mark_rule(color=_SOFT, strokeWidth=5, strokeCap="round")
     point = base.mark_point(size=90, filled=True, opacity=1, color=_ACCENT)
-    layers.append(point.encode(x=alt.X("score:Q", **x).axis(tickCount=6), y=names))
-    return alt.layer(*layers).properties(width=WIDTH + 60, height=30)
+    layers = alt.layer(
+        tick.encode(x=alt.X("baseline:Q", **x), y=names),
+        whisker.encode(x=alt.X("low:Q", **x), x2="high:Q", y=names),
+        point.encode(x=alt.X("score:Q", **x), y=names),
+        data=data,
+    )
+    rowwise = layers.properties(width=WIDTH + 60, height=30).facet(
+        row=alt.Row("name:N", sort=[row["name"] for row in rows], header=None), spacing=10
+    )
+    return rowwise.resolve_scale(x="independent", y="independent")
 
 
 def importance(rows: Sequence[Json], metric: str) -> Any:
@@ -131,7 +132,7 @@ def importance(rows: Sequence[Json], metric: str) -> Any:
     base, names = alt.Chart(_data(rows)), _names(rows)
     title = f"how much worse {metric} gets"
     x = alt.X("value:Q", title=title).axis(tickCount=6)
-    bars = base.mark_bar(color=_SOFT, height=14, cornerRadiusEnd=2).encode(x=x, y=names)
+    bars = base.mark_bar(color=_SOFT, height=14).encode(x=x, y=names)
     rules = base.mark_rule(color=_INK, strokeWidth=1.5).encode(x=alt.X("low:Q", title=title), x2="high:Q", y=names)
     ends = [
         base.mark_tick(color=_INK, thickness=1.5, size=8, opacity=1).encode(x=alt.X(f"{end}:Q", title=title), y=names)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -70,6 +71,7 @@ def render_report(document: Json) -> str:
     )
 
 
+@cache
 def _start_renderer() -> None:
     import vl_convert
 
@@ -77,6 +79,7 @@ def _start_renderer() -> None:
     vl_convert.vegalite_to_svg({"data": {"values": [{}]}, "mark": "point"})
 
 
+@cache
 def _template() -> Any:
     from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
