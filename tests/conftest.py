@@ -159,7 +159,7 @@ def make_project(tmp_path: Path) -> Callable[..., Shop]:
         content = _csv(table) if isinstance(table, dict) else table
         data = content if isinstance(content, bytes) else content.encode()
         (folder / "orders.csv").write_bytes(data)
-        first = "" if "budget" in settings else '[training]\nbudget = "1 fits"\n'
+        first = "" if "budget" in settings else '[training]\nbudget = "2 fits"\n'
         (folder / "artificer.toml").write_text(
             f'{first}[data]\nsource = "orders.csv"\ntarget = "{target}"\n{settings}', encoding="utf-8"
         )

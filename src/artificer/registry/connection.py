@@ -30,6 +30,9 @@ ENVIRONMENT = {
 """Set before MLflow is imported, unless the user has set them."""
 
 
+_opening = threading.RLock()
+"""Of all connections: two threads that import MLflow at once, each for its own, would see halves of its modules."""
+
 DATABASE_PORTS = {"postgresql": 5432, "postgres": 5432, "mysql": 3306, "mssql": 1433}
 
 
@@ -53,7 +56,6 @@ class Connection:
             )
         self.uri = uri or f"sqlite:///{self.database}"
         self._client: Any = None
-        self._opening = threading.Lock()
 
     @property
     def artifacts(self) -> runs.ArtifactRoot:
@@ -75,7 +77,8 @@ class Connection:
             with contextlib.suppress(RegistryError, ConfigurationError):
                 _ = self.client
 
-        thread = threading.Thread(target=work, name="artificer-registry", daemon=True)
+        # Not a daemon: a process that ended during an import of compiled modules would crash.
+        thread = threading.Thread(target=work, name="artificer-registry")
         thread.start()
         return thread
 
@@ -88,7 +91,7 @@ class Connection:
         RegistryError
             The registry is out of reach, or its database was made by another version of MLflow.
         """
-        with self._opening:
+        with _opening:
             if self._client is None:
                 self._client = self._open()
             return self._client

@@ -16,6 +16,10 @@ Watch: TypeAlias = Callable[[str, float | None, float | None], None]
 """Told what is going on: a sentence, and the seconds done and planned where they are known."""
 
 
+def nothing() -> None:
+    """What a run does beside its stages, unless told otherwise."""
+
+
 def silent(message: str, done: float | None, planned: float | None) -> None:
     """The watch of a run that nobody watches."""
 
@@ -35,6 +39,7 @@ class TrainingRequest:
     reserve_seconds : part of the budget that the caller needs afterwards (registering, report).
     cause : why the run was started, for the lineage: "request", "performance", "drift", "first".
     parent : the version it would replace.
+    checked : called once the data has proved fit to learn from, before the search.
     """
 
     run_id: str
@@ -52,3 +57,4 @@ class TrainingRequest:
     threads: int = 2
     clock: Clock = field(default_factory=SystemClock)
     watch: Watch = silent
+    checked: Callable[[], object] = nothing

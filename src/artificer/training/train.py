@@ -99,6 +99,7 @@ def _train(request: TrainingRequest, executor: ProcessExecutor) -> TrainingRun:
         train_rows, test_rows, times = _split(request, prepared)
     measured_by = chosen_metric(problem, prepared)
     request.checked()
+    request.checked()
     with stages.stage("search"):
         found = _search(request, prepared, train_rows, times, measured_by, stages, executor)
     with stages.stage("evaluate"):
