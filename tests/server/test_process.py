@@ -6,7 +6,6 @@ import socket
 import subprocess
 import sys
 import threading
-import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -51,18 +50,6 @@ def test_serving_loads_no_training_code(promote: Callable[..., Path], tmp_path: 
     loaded = set(done.stdout.split())
     assert "onnxruntime" in loaded
     assert loaded.isdisjoint(HEAVY)
-
-
-def test_the_first_prediction_comes_soon_after_the_start(promote: Callable[..., Path], serve: Any) -> None:
-    promote()
-    seconds = []
-    for _ in range(3):
-        started = time.perf_counter()
-        running = serve()
-        assert running.predict(ROW).status_code == 200
-        seconds.append(time.perf_counter() - started)
-        running.end()
-    assert min(seconds) < 1.5
 
 
 def test_it_serves_in_a_thread_until_told_to_stop(promote: Callable[..., Path], tmp_path: Path) -> None:
