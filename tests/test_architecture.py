@@ -47,7 +47,7 @@ FACES = {room for room, floor in FLOORS.items() if floor == 7}
 FACES_OPEN_TO_FACES = {"reports", "api", "demo"}
 """Faces that other faces may call: what writes a report, what Python programs call, and the demo's course."""
 NEIGHBOURS = {("problem", "metrics"), ("settings", "errors")}
-"""Rooms of one floor of which the first may import the second: a problem checks the names of metrics, settings refuse."""
+"""Rooms of one floor of which the first may import the second: a problem checks metric names, settings refuse."""
 SERVING_MAY = {"bundle", "journal"}
 """Beside the two lowest floors; training code and MLflow must never reach the serving process."""
 
