@@ -80,6 +80,7 @@ def headline(document: Json) -> Json:
         "task": _TASKS.get(task, plain(task)) + (f": {plain(positive, 60)} or not" if positive else ""),
         "target": plain(document.get("target")),
         "metric": metric,
+        "begins": metric[:1].upper() + metric[1:],
         "direction": "higher is better" if document.get("greater_is_better") else "lower is better",
         "score": value,
         "interval": interval,
