@@ -70,10 +70,12 @@ def choose(run: Run, pool: Pool) -> dict[int, float]:
     while True:
         chosen = select(library_of(run, pool), (0.002 + noise) * run.race.belief.unit, most, seed)
         weights = {i: float(w) for i, w in zip(pool.indices, chosen.weights, strict=True) if w > 0}
-        if set(weights) == {0} or sum(run.whole_cost(i) for i in weights if i) <= max(0.9 * run.left, 0.0):
+        if set(weights) == {0} or sum(run.whole_cost(i) for i in weights if i not in (0, *run.ready)) <= max(
+            0.9 * run.left, 0.0
+        ):
             return weights
         # There is no time to fit all of these on all rows: do without the one that costs most for its weight.
-        dear = max((i for i in weights if i), key=lambda i: run.whole_cost(i) / weights[i])
+        dear = max((i for i in weights if i not in (0, *run.ready)), key=lambda i: run.whole_cost(i) / weights[i])
         run.notes.append(
             f"{run.race.standings[dear].candidate.name} was passed over: fitting it takes more than is left"
         )
@@ -95,7 +97,8 @@ def finish(run: Run, fixed: Mapping[int, float] | None = None) -> SearchResult:
         if any(i != 0 for i in wanted):
             run.notes.append("no learner could be fitted on all rows in time, so the model is the constant baseline")
     elif set(members) <= set(run.ready) and not set(wanted) & set(members):
-        run.notes.append("no stronger model could be fitted on all rows in time, so the model is the first, linear one")
+        name = ", ".join(run.race.standings[i].candidate.name for i in members)
+        run.notes.append(f"no stronger model could be fitted on all rows in time, so the model is {name}")
     total = sum(wanted.get(i, 1.0) for i in members)
     weights = {i: wanted.get(i, 1.0) / total for i in members}
     note_samples(run, members)
@@ -121,9 +124,9 @@ def finish(run: Run, fixed: Mapping[int, float] | None = None) -> SearchResult:
 
 def instead(run: Run, pool: Pool) -> list[int]:
     """Candidates to try one by one when no chosen member could be fitted: better ones first, ready ones last."""
-    better = sorted(pool.indices, key=lambda i: run.race.belief.mean[i])
-    better = better[: better.index(0)]
-    return [i for i in better if i not in run.ready] + [i for i in run.ready if i in better or i not in pool.indices]
+    mean = run.race.belief.mean
+    better = [i for i in {*pool.indices, *run.ready} if mean[i] < mean[0]]
+    return sorted(better, key=lambda i: (i in run.ready, mean[i]))
 
 
 def note_samples(run: Run, members: Mapping[int, FitOutcome]) -> None:
@@ -157,13 +160,18 @@ def fit_members(run: Run, wanted: Mapping[int, float]) -> dict[int, FitOutcome]:
         if i == 0:
             found[0] = baseline_member(run)
             continue
-        if i in run.ready and (run.ready[i].rows >= run.rows(len(run.data.blocks)) or run.fit_cost(i) > run.left):
-            found[i] = run.ready[i]
+        ready = run.ready.get(i)
+        if ready is not None and (run.whole_cost(i) == 0 or run.whole_cost(i) > run.left):
+            found[i] = ready
+            if ready.task.fold is not None:
+                run.notes.append(f"{name} is the model of its first fold: no time was left to fit it on all rows")
             continue
-        if run.fit_cost(i) > run.left:
+        if run.whole_cost(i) > run.left:
             run.notes.append(f"{name} was left out of the model: no time was left to fit it on all rows")
             continue
         outcome = fit_whole(run, i)
+        if not outcome.ok and ready is not None:
+            outcome = ready
         if not outcome.ok or outcome.model is None:
             run.notes.append(f"{name} was left out of the model: fitting it on all rows failed ({outcome.reason})")
         elif run.request.model_mb is not None and size_mb([*found.values(), outcome]) > run.request.model_mb:
@@ -222,7 +230,7 @@ def member_of(run: Run, i: int, outcome: FitOutcome, weight: float) -> Member:
         weight=weight,
         rounds=outcome.rounds,
         representation=outcome.representation,
-        representation_key=outcome.task.representation_key,
+        representation_key=outcome.task.features_key,
         model=outcome.model,
     )
 
@@ -283,5 +291,5 @@ def metric_name(run: Run) -> str:
 
 def size_mb(outcomes: list[FitOutcome]) -> float:
     """Size of the graph that these members make, each representation counted once."""
-    parts = {o.task.representation_key: len(o.representation.model) for o in outcomes if o.representation}
+    parts = {o.task.features_key: len(o.representation.model) for o in outcomes if o.representation}
     return (sum(parts.values()) + sum(len(o.model.model) for o in outcomes if o.model)) / 1e6

@@ -39,7 +39,9 @@ def first_model(run: Run) -> None:
     for part in (fold, None):
         task = run.task(i, part)
         seconds = max(QUICK_SHARE * run.left, QUICK_LEAST)
-        outcome = session.submit(replace(task, max_rows=quick_rows(run), soft_seconds=seconds)).result()
+        outcome = session.submit(
+            replace(task, max_rows=quick_rows(run), keep_model=False, soft_seconds=seconds)
+        ).result()
         run.fits += 1
         if part is None:
             if outcome.ok:

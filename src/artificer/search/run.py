@@ -30,6 +30,9 @@ PHASES: tuple[tuple[float, Phase], ...] = ((0.45, "explore"), (0.65, "compare"),
 FIRST_FIT_SHARE = 0.3
 """An unmeasured candidate may take this share of what is left, in case its guess was wrong."""
 
+TIGHT_SHARE = 0.25
+"""Where a fold and a fit on all rows take more than this share of what is left, the fold's model is kept."""
+
 LEAST_ROWS = 500
 HANG_SECONDS = 600.0
 HANG_FACTOR = 100.0
@@ -69,7 +72,7 @@ class Run:
         self.notes: list[str] = []
         self.running: dict[Handle, tuple[int, FitTask]] = {}
         self.ready: dict[int, FitOutcome] = {}
-        """Fits on all rows that exist already, by candidate."""
+        """Models that exist already, by candidate: fitted on all rows, a sample or a fold."""
         self.interrupted = False
 
     # Time and fits left
@@ -108,10 +111,8 @@ class Run:
 
     def whole_cost(self, i: int) -> float:
         """Seconds of a fit on all rows, writing the graph included."""
-        return 0.0 if i in self.ready else self.fit_cost(i)
-
-    def fit_cost(self, i: int) -> float:
-        """The same where a fit that is ready is not to be used."""
+        if i in self.ready and self.ready[i].rows >= self.rows(len(self.data.blocks)):
+            return 0.0
         return 1.1 * self.costs.estimate(self.race.standings[i].candidate, self.rows(len(self.data.blocks))) + 0.05
 
     def affordable(self, i: int) -> bool:
@@ -230,6 +231,8 @@ class Run:
         if i > 0:  # the baseline's speed says nothing about learners
             self.costs.learn(self.race.standings[i].candidate, outcome)
         valid = self.data.folds[fold][1]
+        if outcome.model is not None:
+            self.ready.setdefault(i, outcome)
         self.race.absorb(i, fold, outcome, self.objective.loss(self.data.y[valid], outcome.scores))
 
     def task(self, i: int, fold: int | None) -> FitTask:
@@ -247,9 +250,14 @@ class Run:
             seed=self.request.seed,
             threads=self.request.threads,
             max_rows=self.max_rows,
+            keep_model=fold == 0 and self.is_short_for(i),
             soft_seconds=soft,
             hard_seconds=hard,
         )
+
+    def is_short_for(self, i: int) -> bool:
+        """Whether there may be no time to fit this candidate on all rows, so that a fold's model is worth keeping."""
+        return i > 0 and self.fold_cost(i) + self.whole_cost(i) > TIGHT_SHARE * self.left
 
     def limits(self, i: int, fold: int | None) -> tuple[float, float]:
         """Seconds after which a fit should end by itself, and after which it is killed."""

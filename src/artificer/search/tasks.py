@@ -41,6 +41,7 @@ class FitTask:
     ----------
     fold : index into the data's folds; None fits on all rows, without validation, and returns fragments.
     max_rows : training rows are sampled down to this many.
+    keep_model : a fold's fit returns its fragments too, as a model to fall back on.
     soft_seconds : iterative learners stop adding rounds after this; `hard_seconds`: the fit is killed.
     """
 
@@ -53,6 +54,7 @@ class FitTask:
     seed: int
     threads: int = 1
     max_rows: int | None = None
+    keep_model: bool = False
     soft_seconds: float = math.inf
     hard_seconds: float = math.inf
 
@@ -171,14 +173,15 @@ def run_task(task: FitTask, data: TrainingData, store: FeatureStore, clock: Cloc
     )
     if task.fold is None:
         fitted = algorithm.fit(encoded.train, y, context)
-        graph = Graph()
-        features = graph.input("features", "float32", encoded.train.shape[1])
-        graph.output("scores", fitted.emit(graph, features), "float32", data.n_classes)
-        outcome = replace(outcome, representation=encoded.fragment, model=graph.fragment())
     else:
         fitted = algorithm.fit(encoded.train, y, context, validation=(encoded.valid, data.y[valid]))
         scores = np.asarray(fitted.predict(encoded.valid), dtype=np.float64)
         outcome = replace(outcome, scores=checked(scores, len(valid), data.n_classes))
+    if encoded.fragment is not None and (task.fold is None or task.keep_model):
+        graph = Graph()
+        features = graph.input("features", "float32", encoded.train.shape[1])
+        graph.output("scores", fitted.emit(graph, features), "float32", data.n_classes)
+        outcome = replace(outcome, representation=encoded.fragment, model=graph.fragment())
     seconds = clock.monotonic() - started
     return replace(outcome, rounds=fitted.rounds, complete=fitted.complete, seconds=seconds)
 
@@ -217,7 +220,7 @@ def encode(task: FitTask, data: TrainingData, train: Ints, valid: Ints, clock: C
     seed = derive_seed(task.seed, "encode", task.fold)
     X = representation.fit_transform(data.blocks.take(train), columns, data.names, seed)
     X_valid = representation.transform(data.blocks.take(valid)) if len(valid) else X[:0]
-    fragment = representation.fragment() if task.fold is None else None
+    fragment = representation.fragment() if task.fold is None or task.keep_model else None
     return Encoded(X, X_valid, fragment, clock.monotonic() - started)
 
 
