@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
 from dataclasses import fields
@@ -106,3 +107,18 @@ def test_a_containers_quota_counts(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_settings_import_nothing_heavy() -> None:
     code = "import sys, artificer.settings; print(sorted({'numpy', 'pydantic'} & set(sys.modules)))"
     assert subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout == "[]\n"
+
+
+def test_a_process_follows_its_settings(tmp_path: Path) -> None:
+    code = (
+        "import logging, sys, tempfile\n"
+        "from artificer.settings import apply_settings, load_settings\n"
+        "apply_settings(load_settings())\n"
+        "logging.getLogger('artificer.x').info('said'); logging.getLogger('artificer.x').debug('unsaid')\n"
+        "print(tempfile.mkdtemp())"
+    )
+    environment = {**os.environ, "ARTIFICER_LOG": "info", "ARTIFICER_TEMP": str(tmp_path)}
+    done = subprocess.run([sys.executable, "-c", code], env=environment, capture_output=True, text=True, check=True)
+    assert Path(done.stdout.strip()).parent == tmp_path
+    assert "said" in done.stderr
+    assert "unsaid" not in done.stderr

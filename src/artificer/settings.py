@@ -6,6 +6,7 @@ A setting is declared once, in ``SETTINGS``; the manual, the flags and the error
 from __future__ import annotations
 
 import os
+import sys
 import tempfile
 import tomllib
 from collections.abc import Callable, Mapping
@@ -162,6 +163,24 @@ def load_settings(flags: Mapping[str, Any] | None = None, environment: Mapping[s
         if setting.name == "home":
             written = _file(settled["home"] / "settings.toml")
     return Settings(**settled)
+
+
+def apply_settings(settings: Settings) -> None:
+    """Let a process follow its settings: what is logged, and where temporary files go.
+
+    Only Artificer's own loggers are set up: what libraries log is theirs to say. Processes that it starts inherit the
+    folder through the environment.
+    """
+    import logging
+
+    own = logging.getLogger("artificer")
+    own.setLevel(settings.log.upper())
+    if not own.handlers:
+        handler = logging.StreamHandler(sys.stderr)
+        handler.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(name)s: %(message)s"))
+        own.addHandler(handler)
+    tempfile.tempdir = str(settings.temp)
+    os.environ["TMPDIR"] = str(settings.temp)
 
 
 def _settle(setting: Setting, value: Any, place: str) -> Any:

@@ -262,7 +262,8 @@ def demo(
     def work() -> Json:
         from artificer.demo import run_demo
 
-        return run_demo(folder=folder, port=port, stay=not exit_after and sys.stdin.isatty() and not as_json, say=_say)
+        stay = not exit_after and sys.stdin.isatty() and not as_json
+        return run_demo(folder=folder, port=port, stay=stay, say=_say if as_json else typer.echo)
 
     _run(work, "demo", as_json, debug)
 

@@ -30,6 +30,9 @@ def emit(document: Json, as_json: bool, render: Callable[[Json], None]) -> None:
 def guarded(work: Callable[[], T], *, as_json: bool, debug: bool) -> T:
     """Run a command's work; what goes wrong becomes one sentence and an exit code."""
     try:
+        from artificer.settings import apply_settings, load_settings
+
+        apply_settings(load_settings())
         return work()
     except ArtificerError as error:
         _trace(debug)

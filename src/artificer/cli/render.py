@@ -102,7 +102,7 @@ def models(document: Json) -> None:
                 model["metric"] or "",
                 _number(model["score"]),
                 model["gate"] or "",
-                model["created"],
+                model["created"][:19].replace("T", " "),
                 model["cause"] or "",
             ]
             for model in document["models"]
@@ -134,9 +134,7 @@ def ran(document: Json) -> None:
 
 
 def demo(document: Json) -> None:
-    console = _console()
-    for line in document["story"]:
-        console.print(escape(line))
+    """The story was told while it happened."""
 
 
 def _gate(console: Console, document: Json) -> None:

@@ -84,7 +84,7 @@ def run_demo(*, folder: Path | None, port: int, stay: bool, say: Callable[[str],
     return {
         "schema": SCHEMA,
         "project": str(home / "bikes"),
-        "story": [],
+        "story": story,
         "seconds": time.monotonic() - started,
         **summary,
     }

@@ -51,10 +51,11 @@ def decide_promotion(facts: PromotionFacts) -> PromotionDecision:
     False
     """
     evidence: Json = {"gate": facts.gate, "champion": facts.champion, "comparison": facts.comparison_evidence}
+    reason = facts.gate_reason.rstrip(".")
     if facts.gate == "FAIL":
-        return PromotionDecision(False, f"the gate says FAIL: {facts.gate_reason}", evidence)
+        return PromotionDecision(False, f"the gate says FAIL: {reason}", evidence)
     if facts.champion is None:
-        note = "" if facts.gate == "PASS" else f"; the gate is undecided: {facts.gate_reason}"
+        note = "" if facts.gate == "PASS" else f"; the gate is undecided: {reason}"
         return PromotionDecision(True, f"the first version has no champion to beat{note}", evidence)
     if facts.comparison == "better":
         return PromotionDecision(True, f"it does better than version {facts.champion} on the same rows", evidence)

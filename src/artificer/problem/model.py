@@ -181,7 +181,11 @@ class Stores(Section):
 class Serving(Section):
     """The HTTP service."""
 
-    host: Text = _key("127.0.0.1", "The address it listens on; 0.0.0.0 is every one.", "a host name or address")
+    host: Text = _key(
+        "127.0.0.1",
+        "The address it listens on; one that other machines reach is refused as yet.",
+        "a host name or address",
+    )
     port: Whole = _key(8400, "The port; 0 takes any free one.", "a whole number from 0 to 65535", ge=0, le=65535)
     max_body_mb: Number = _key(
         50.0, "The largest request in megabytes (10^6 bytes).", "a number above 0, at most 10000", gt=0, le=10_000

@@ -9,6 +9,7 @@ import sys
 from pathlib import Path
 
 from artificer.errors import ArtificerError
+from artificer.settings import apply_settings, load_settings
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -18,13 +19,14 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--journal", type=Path, required=True, help="the journal's file, made where absent")
     parser.add_argument("--host", default="127.0.0.1", help="address to listen on (%(default)s)")
     parser.add_argument("--port", type=int, default=8400, help="port, 0 for any free one (%(default)s)")
-    parser.add_argument("--max-body-mb", type=float, default=50, help="longest request body in MiB (%(default)s)")
+    parser.add_argument(
+        "--max-body-mb", type=float, default=50, help="longest request body in megabytes of 10^6 bytes (%(default)s)"
+    )
     parser.add_argument("--allow-remote", action="store_true", help="listen on addresses that other machines reach")
     parser.add_argument("--json", action="store_true", help="say the URL as one JSON document on standard output")
     parser.add_argument("--debug", action="store_true", help="show the trace of an error")
     given = parser.parse_args(arguments)
-    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s: %(message)s", stream=sys.stderr)
-    logging.getLogger("uvicorn").setLevel(logging.WARNING)
+    logging.basicConfig(level=logging.WARNING, format="%(asctime)s %(levelname)s %(name)s: %(message)s")
 
     def ready(url: str) -> None:
         if given.json:
@@ -34,6 +36,8 @@ def main(arguments: list[str] | None = None) -> int:
         sys.stdout.flush()
 
     try:
+        apply_settings(load_settings())
+        logging.getLogger("artificer").propagate = False
         from artificer.server.run import run_server
 
         run_server(

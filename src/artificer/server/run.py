@@ -47,7 +47,7 @@ def run_server(
     pointer : the champion's pointer file; while it is absent, predictions are answered with 503.
     journal : the journal's file, made where absent.
     host, port : where to listen; port 0 takes a free one.
-    max_body_mb : longest request body, MiB.
+    max_body_mb : longest request body, megabytes of 10^6 bytes.
     ready : called with the service's URL once it listens.
     stop : ends the service when set, for callers that run it in a thread.
     allow_remote : listen on an address that other machines reach, though nothing asks them who they are.
@@ -64,7 +64,7 @@ def run_server(
     with contextlib.closing(listener), Journal(Path(journal)) as open_journal:
         champion = Champion(Path(pointer), poll=poll)
         champion.start()
-        service = Service(champion, open_journal, max_body=int(max_body_mb * 2**20))
+        service = Service(champion, open_journal, max_body=int(max_body_mb * 1e6))
         try:
             _serve(service, listener, ready, stop)
         finally:
