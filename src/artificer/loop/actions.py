@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 from artificer.bundle.format import load_bundle
 from artificer.bundle.pointer import read_pointer
 from artificer.clock import Clock, SystemClock
-from artificer.errors import MissingError
+from artificer.errors import BundleDamagedError, MissingError
 from artificer.loop.history import History, Record
 from artificer.policies.promotion import PromotionFacts, decide_promotion
 from artificer.problem.project import Project
@@ -293,7 +293,7 @@ def finish_document(project: Project, run: Json, version: int, promotion: Json) 
 
 def promote(project: Project, version: int, reason: str, actor: str = "person") -> Json:
     """Make a version champion by decree."""
-    before = champion_version(project)
+    before = _standing(project)
     registry_of(project).promote(version, reason, who=actor, evidence={})
     return _note_change(project, "promotion", before, version, reason, actor)
 
@@ -309,6 +309,14 @@ def roll_back(
     before = champion_version(project) if expected is None else expected
     version = registry_of(project).rollback(reason, who=actor, expected=expected)
     return _note_change(project, "rollback", before, version, reason, actor, key)
+
+
+def _standing(project: Project) -> int | None:
+    """The champion a change replaces; a damaged pointer names none, and the change mends it."""
+    try:
+        return champion_version(project)
+    except BundleDamagedError:
+        return None
 
 
 def _note_change(

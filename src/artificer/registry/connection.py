@@ -6,6 +6,7 @@ import contextlib
 import os
 import re
 import socket
+import sqlite3
 import threading
 from collections.abc import Iterator
 from pathlib import Path
@@ -20,7 +21,7 @@ from artificer.registry.waiting import waited
 ENVIRONMENT = {
     "MLFLOW_DISABLE_TELEMETRY": "true",
     "DO_NOT_TRACK": "true",
-    "MLFLOW_LOGGING_LEVEL": "ERROR",
+    "MLFLOW_LOGGING_LEVEL": "CRITICAL",  # its errors become one sentence; it would print their traces as well
     "MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR": "false",
     # MLflow's own seven retries keep a command waiting for minutes when a server is gone.
     "MLFLOW_HTTP_REQUEST_MAX_RETRIES": "2",
@@ -151,7 +152,7 @@ class Connection:
 
         try:
             yield
-        except (MlflowException, SQLAlchemyError, OSError, ImportError) as error:
+        except (MlflowException, SQLAlchemyError, sqlite3.Error, OSError, ImportError) as error:
             raise RegistryError(f"the registry {self.shown} could not {doing}: {self._cause(error)}") from error
 
     def _cause(self, error: Exception) -> str:
@@ -160,6 +161,7 @@ class Connection:
             return f'its database is of another MLflow version; run "mlflow db upgrade {self.shown}" after a backup'
         if "Max retries exceeded" in text or isinstance(error, ConnectionError | socket.gaierror | TimeoutError):
             return "no answer from its server; check that it runs and that stores.registry is right"
+        text = re.sub(r"^\([\w.]+Error\) ", "", text.partition(" [SQL: ")[0])
         first = text.partition(". ")[0][:300].rstrip(".")
         return f"{first}; check that it can be reached and written to, and run the command again"
 

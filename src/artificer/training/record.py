@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
+import io
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from artificer.types import Json
+
+if TYPE_CHECKING:
+    import polars as pl
 
 SCHEMA = "artificer.train/1"
 
@@ -120,3 +125,12 @@ def _pair_interval(row: Json) -> Json:
     """A leaderboard row with its interval as everywhere in the document: [low, high]."""
     interval = row["interval"]
     return {**row, "interval": [interval["low"], interval["high"]] if isinstance(interval, dict) else interval}
+
+
+def keep_test_rows(rows: pl.DataFrame, path: Path) -> None:
+    """Write the test rows as Parquet, whole or not at all."""
+    from artificer.bundle.files import write_atomically
+
+    data = io.BytesIO()
+    rows.write_parquet(data)
+    write_atomically(path, data.getvalue(), "the test rows")

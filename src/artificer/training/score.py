@@ -91,12 +91,14 @@ def _past(rule: str) -> str:
 def _write(frame: pl.DataFrame, output: Path) -> None:
     import os
 
+    import polars as pl
+
     part = output.with_name(f".{output.name}.{os.getpid()}.part")
     try:
         output.parent.mkdir(parents=True, exist_ok=True)
         WRITERS[output.suffix.lower()](frame, part)
         part.replace(output)
-    except OSError as error:
+    except (OSError, pl.exceptions.PolarsError) as error:
         raise ArtificerError(
             f"{output} cannot be written ({_reason(error)}); free its disk or choose another"
         ) from error
@@ -105,4 +107,4 @@ def _write(frame: pl.DataFrame, output: Path) -> None:
 
 
 def _reason(error: Any) -> str:
-    return error.strerror or str(error)
+    return " ".join(str(getattr(error, "strerror", None) or error).split())[:200].rstrip(".")

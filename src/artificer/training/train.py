@@ -25,7 +25,7 @@ from artificer.splits.split import folds, holdout
 from artificer.training.combine import append_rows
 from artificer.training.lineage import lineage
 from artificer.training.measure import measure
-from artificer.training.record import Rows, TrainingRun
+from artificer.training.record import Rows, TrainingRun, keep_test_rows
 from artificer.training.request import TrainingRequest
 from artificer.types import Ints, Json, Kind, Task
 
@@ -99,7 +99,6 @@ def _train(request: TrainingRequest, executor: ProcessExecutor) -> TrainingRun:
         train_rows, test_rows, times = _split(request, prepared)
     measured_by = chosen_metric(problem, prepared)
     request.checked()
-    request.checked()
     with stages.stage("search"):
         found = _search(request, prepared, train_rows, times, measured_by, stages, executor)
     with stages.stage("evaluate"):
@@ -110,9 +109,9 @@ def _train(request: TrainingRequest, executor: ProcessExecutor) -> TrainingRun:
     with stages.stage("package"):
         watch("packaging the model", None, None)
         measured = measure(draft, prepared.blocks.take(test_rows), len(draft.model))
-        verdict = gate_of(problem, evaluation, measured)
+        verdict = gate_of(problem, evaluation, measured, is_constant=_is_constant(found))
         facts = lineage(request, read, prepared, len(train_rows), len(test_rows), found.seconds)
-        prepared.frame[test_rows].write_parquet(request.folder / TEST_FILE)
+        keep_test_rows(prepared.frame[test_rows], request.folder / TEST_FILE)
         path, digest = _write(request, draft, prepared, train_rows, scores, evaluation, verdict, measured, facts)
     run = _record(request, read, prepared, train_rows, test_rows, measured_by, found, evaluation, verdict)
     return TrainingRun(
@@ -180,8 +179,12 @@ def prepare_for(problem: Problem, frame: Any) -> Prepared:
     )
 
 
-def gate_of(problem: Problem, evaluation: Evaluation, measured: Json) -> GateReport:
-    """Hold the model to the problem's requirements; beating the constant baseline is always one."""
+def gate_of(problem: Problem, evaluation: Evaluation, measured: Json, *, is_constant: bool = False) -> GateReport:
+    """Hold the model to the problem's requirements; beating the constant baseline is always one.
+
+    `is_constant` says that the model is a constant itself: it may differ from the baseline by its smoothing, and
+    without noise any difference would look certain.
+    """
     from artificer.evaluation.gate import RequirementVerdict
 
     numbers = {key: float(value) for key, value in measured.items() if isinstance(value, (int, float))}
@@ -192,7 +195,9 @@ def gate_of(problem: Problem, evaluation: Evaluation, measured: Json) -> GateRep
         return report
     shown = f"{primary.name} {primary.score.value:.4g}, {advantage.value:.4g} better than the constant baseline"
     interval = f"[{advantage.low:.4g}, {advantage.high:.4g}] on {evaluation.rows:,} test rows"
-    if advantage.low > 0:
+    if is_constant:
+        verdict, reason = Verdict.FAIL, f"{shown} {interval}: the model is the constant baseline itself."
+    elif advantage.low > 0:
         verdict, reason = Verdict.PASS, f"{shown} {interval}."
     elif advantage.high <= 0:
         verdict, reason = Verdict.FAIL, f"{shown} {interval}: it is not better than a constant."
@@ -301,6 +306,10 @@ def _fold_count(rows: int) -> int:
 def _bound(problem: Problem, name: str) -> float | None:
     bounds = [r.bound for r in problem.requirements if r.name == name and r.op.startswith("<")]
     return min(bounds) if bounds else None
+
+
+def _is_constant(found: SearchResult) -> bool:
+    return all(member.candidate.algorithm == "constant" for member in found.members)
 
 
 def _draft(request: TrainingRequest, prepared: Prepared, found: SearchResult) -> Bundle:
