@@ -44,6 +44,9 @@ class Session(ABC):
 class Executor(ABC):
     """Where fits run. Implementations must be reusable: each :meth:`open` serves one run."""
 
+    slots: int | None = 1
+    """How many fits sessions run at once; None leaves it to the search, which sets it."""
+
     @abstractmethod
     def start(self, data: TrainingData) -> Session:
         """Lay the table out."""

@@ -10,14 +10,13 @@ import numpy as np
 
 from artificer.bundle.calibration import Calibration
 from artificer.clock import derive_seed
-from artificer.errors import TrainingError
 from artificer.search.calibrate import calibrate
 from artificer.search.ensemble import Library, average, select
-from artificer.search.executor import InlineSession, Session, wait_any
 from artificer.search.leaderboard import leaderboard
+from artificer.search.members import baseline_member, fit_members
 from artificer.search.records import Member, SearchResult
 from artificer.search.run import MAX_MEMBERS, Run
-from artificer.search.tasks import FitOutcome, FitTask, with_rounds
+from artificer.search.tasks import FitOutcome
 from artificer.types import Doubles, Ints, Json, Task
 
 POOL = 12
@@ -152,76 +151,6 @@ def why_constant(run: Run) -> str:
     return f"the model is the constant baseline, which predicts the same for every row: {why}"
 
 
-def fit_members(run: Run, wanted: Mapping[int, float]) -> dict[int, FitOutcome]:
-    """Fit members on all rows, the heaviest first; those that do not fit into the time or size left are left out."""
-    found: dict[int, FitOutcome] = {}
-    for i in sorted(wanted, key=lambda i: (-wanted[i], i)):
-        name = run.race.standings[i].candidate.name
-        if i == 0:
-            found[0] = baseline_member(run)
-            continue
-        ready = run.ready.get(i)
-        if ready is not None and (run.whole_cost(i) == 0 or run.whole_cost(i) > run.left):
-            found[i] = ready
-            if ready.task.fold is not None:
-                run.notes.append(f"{name} is the model of its first fold: no time was left to fit it on all rows")
-            continue
-        if run.whole_cost(i) > run.left:
-            run.notes.append(f"{name} was left out of the model: no time was left to fit it on all rows")
-            continue
-        outcome = fit_whole(run, i)
-        if not outcome.ok and ready is not None:
-            outcome = ready
-        if not outcome.ok or outcome.model is None:
-            run.notes.append(f"{name} was left out of the model: fitting it on all rows failed ({outcome.reason})")
-        elif run.request.model_mb is not None and size_mb([*found.values(), outcome]) > run.request.model_mb:
-            run.notes.append(
-                f"{name} was left out of the model: with it the model would be above {run.request.model_mb:g} MB"
-            )
-        else:
-            found[i] = outcome
-            run.tell("refit", f"{name} fitted on all rows in {outcome.seconds:.1f} s")
-    return found
-
-
-def fit_whole(run: Run, i: int, session: Session | None = None) -> FitOutcome:
-    """One fit on all rows, with the rounds that its folds found best."""
-    from artificer.algorithms.base import algorithms
-
-    session = session or run.session
-    task = run.task(i, None)
-    params = with_rounds(task.params, algorithms()[task.algorithm].defaults, rounds_of(run, i))
-    task = FitTask(**{**{f: getattr(task, f) for f in task.__dataclass_fields__}, "params": params})
-    handle = session.submit(task)
-    if i:
-        run.fits += 1
-    try:
-        if not wait_any([handle], None if run.total == math.inf else max(run.left, 0.02)):
-            session.stop(handle)
-            return FitOutcome(task, ok=False, reason="the budget ended before it did")
-    except KeyboardInterrupt:
-        session.stop(handle)
-        run.notes.append("fitting on all rows was interrupted; members not yet fitted are left out")
-        return FitOutcome(task, ok=False, reason="interrupted")
-    return handle.result()
-
-
-def rounds_of(run: Run, i: int) -> int | None:
-    """Mean best rounds over the folds, a little more because all rows are more than a fold's."""
-    found = [o.rounds for o in run.race.standings[i].outcomes.values() if o.rounds]
-    if not found:
-        return None
-    more = math.sqrt(len(run.data.blocks) / max(run.n_train, 1)) if run.max_rows is None else 1.0
-    return max(1, round(float(np.mean(found)) * min(more, 1.25)))
-
-
-def baseline_member(run: Run) -> FitOutcome:
-    outcome = fit_whole(run, 0, InlineSession(run.data, run.clock))
-    if not outcome.ok:
-        raise TrainingError(f"not even the constant baseline could be fitted: {outcome.reason}")
-    return outcome
-
-
 def member_of(run: Run, i: int, outcome: FitOutcome, weight: float) -> Member:
     assert outcome.representation is not None  # noqa: S101 - fits on all rows carry both fragments
     assert outcome.model is not None  # noqa: S101
@@ -287,9 +216,3 @@ def metric_name(run: Run) -> str:
     if run.objective.metric is not None:
         return run.objective.metric.name
     return "log_loss" if run.data.task.is_classification else "mean_squared_error"
-
-
-def size_mb(outcomes: list[FitOutcome]) -> float:
-    """Size of the graph that these members make, each representation counted once."""
-    parts = {o.task.features_key: len(o.representation.model) for o in outcomes if o.representation}
-    return (sum(parts.values()) + sum(len(o.model.model) for o in outcomes if o.model)) / 1e6

@@ -34,7 +34,7 @@ class ProcessExecutor(Executor):
 
     Parameters
     ----------
-    slots : fits at once.
+    slots : fits at once; None for as many as suit the table, which the search then says.
     memory_mb : a fit above this much private memory is killed; None for a share of what is free.
     parent : where the scratch folder goes; None chooses shared memory or the temporary folder.
     modules : imported by the server first, for algorithms that register themselves at import.
@@ -47,7 +47,7 @@ class ProcessExecutor(Executor):
 
     def __init__(
         self,
-        slots: int = 1,
+        slots: int | None = None,
         memory_mb: float | None = None,
         parent: Path | None = None,
         modules: tuple[str, ...] = (),
@@ -62,7 +62,7 @@ class ProcessExecutor(Executor):
     def prestart(self) -> None:
         """Start the server before there is a table, so that libraries load while one is read."""
         if self.early is None:
-            self.early = ProcessSession(self.slots, self.modules)
+            self.early = ProcessSession(self.modules)
 
     @property
     def started(self) -> bool:
@@ -73,12 +73,13 @@ class ProcessExecutor(Executor):
         self.prestart()
         session, self.early = self.early, None
         assert session is not None  # noqa: S101 - prestart made it
+        session.slots = self.slots or 1
         blocks = data.blocks
         cells = blocks.numbers.size + 2 * blocks.times.size + 2 * blocks.strings.size
         try:
             session.folder = scratch_folder(4 * cells, self.parent)
             write_data(session.folder, data)
-            session.show_table(self.memory_mb or MEMORY_SHARE * available_mb())
+            session.show_table(self.memory_mb or MEMORY_SHARE * available_mb() / session.slots)
         except BaseException:
             session.close()
             raise
@@ -96,10 +97,9 @@ class ProcessSession(Session):
 
     concurrent = True
 
-    def __init__(self, slots: int, modules: tuple[str, ...]) -> None:
+    def __init__(self, modules: tuple[str, ...]) -> None:
         self.folder: Path | None = None
         self.memory_mb = 0.0
-        self.slots = slots
         self.command = [sys.executable, "-m", "artificer.search.worker", *modules]
         self.pending: dict[int, tuple[FitTask, Handle]] = {}
         self.loaded: set[str] = set()
@@ -117,22 +117,15 @@ class ProcessSession(Session):
 
     def start_server(self) -> subprocess.Popen[bytes]:
         self.starts += 1
-        threads = str(max(1, (os.cpu_count() or 1) // self.slots))
         server = subprocess.Popen(  # noqa: S603 - our own interpreter and module
             self.command,
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=self.log,
             start_new_session=True,  # ctrl-C is for the run, which then decides what to stop
-            # Threads that spin while they wait make a fit ten times slower as soon as anything else wants the cores.
-            env={
-                "OMP_WAIT_POLICY": "PASSIVE",
-                **os.environ,
-                # A second thread in the products of a linear model's narrow matrices costs ten times what it saves.
-                "OPENBLAS_NUM_THREADS": "1",
-                "MKL_NUM_THREADS": "1",
-                "OMP_NUM_THREADS": threads,
-            },
+            # Threads that spin while they wait make a fit ten times slower as soon as anything else wants the cores,
+            # and a second thread in the products of a linear model's narrow matrices costs ten times what it saves.
+            env={"OMP_WAIT_POLICY": "PASSIVE", **os.environ, "OPENBLAS_NUM_THREADS": "1", "MKL_NUM_THREADS": "1"},
         )
         threading.Thread(target=self.listen, args=(server,), daemon=True, name="artificer-search").start()
         return server

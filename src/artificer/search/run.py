@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any, cast
 
 import numpy as np
@@ -92,8 +92,12 @@ class Run:
             return 0.0
         ran = [i for i, s in enumerate(self.race.standings) if i > 0 and s.outcomes and not s.failed]
         best = sorted(ran, key=lambda i: self.race.belief.mean[i])[:RESERVED_MEMBERS]
-        wanted = sum(self.whole_cost(i) for i in best)
-        return min(wanted, LARGEST_RESERVE * self.total)
+        return min(self.together(best), LARGEST_RESERVE * self.total)
+
+    def together(self, indices: Iterable[int]) -> float:
+        """Seconds of some candidates' fits on all rows, side by side where the session has room for several."""
+        costs = [self.whole_cost(i) for i in indices]
+        return max([sum(costs) / self.session.slots, *costs])
 
     def reserved_fits(self) -> int:
         fits = self.request.budget.fits or 0

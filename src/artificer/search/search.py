@@ -19,6 +19,11 @@ from artificer.search.run import Run
 from artificer.search.tasks import TrainingData, with_rounds
 from artificer.types import Json, Kind, Task
 
+SIDE_BY_SIDE_ROWS = 100_000
+"""Up to so many rows threads go to further fits rather than to one."""
+
+MAX_SLOTS = 4
+
 INLINE_CELLS = 60_000
 """Up to so many cells a fit takes less time than a process for it would."""
 
@@ -106,20 +111,28 @@ def prepare(request: SearchRequest) -> tuple[TrainingData, Objective]:
 
 
 def equipped(request: SearchRequest, data: TrainingData) -> tuple[Executor, SearchRequest]:
-    """The request's executor, or processes unless the table is small or the system cannot fork.
+    """Where the request's fits run, and on how many threads each.
 
-    A small table's fits run in this process on one thread: they end before a second thread is of use.
+    Fits of a small table run in this process, those of others in processes if the system can fork. Up to
+    :data:`SIDE_BY_SIDE_ROWS` several fits run side by side on few threads each: a learner's threads wait for each other
+    at every step of every tree, which on a busy or virtual machine takes longer than the step. Under a budget of fits
+    they run one after the other, because the order in which they end must not matter.
     """
-    if request.executor is not None:
-        return request.executor, request
-    cells = len(data.blocks) * max(1, sum(data.blocks.of(kind).shape[1] for kind in Kind)) * data.n_classes
-    if cells <= INLINE_CELLS:
-        return InlineExecutor(request.clock), replace(request, threads=1)
-    if not hasattr(os, "fork"):
-        return InlineExecutor(request.clock), request
-    from artificer.search.processes import ProcessExecutor
+    executor, rows = request.executor, len(data.blocks)
+    few = rows <= SIDE_BY_SIDE_ROWS
+    if executor is None:
+        cells = rows * max(1, sum(data.blocks.of(kind).shape[1] for kind in Kind)) * data.n_classes
+        if cells <= INLINE_CELLS or not hasattr(os, "fork"):
+            return InlineExecutor(request.clock), replace(request, threads=1 if few else request.threads)
+        from artificer.search.processes import ProcessExecutor
 
-    return ProcessExecutor(), request
+        executor = ProcessExecutor()
+    if executor.slots is not None or not few:
+        return executor, request
+    slots = min(request.threads, MAX_SLOTS)
+    if request.budget.seconds is not None:
+        executor.slots = slots
+    return executor, replace(request, threads=max(1, request.threads // slots))
 
 
 def read_recipe(recipe: Json, task: Task) -> tuple[tuple[Candidate, ...], dict[int, float]]:
