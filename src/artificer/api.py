@@ -285,12 +285,13 @@ def train_project(
     """Train a version of a project, register it, promote it when it deserves it, and write its report."""
     from artificer.loop import actions
     from artificer.problem.project import open_project
+    from artificer.reports import run as reports
 
     started = _time.monotonic()
     opened = actions.with_overrides(open_project(project), **{"training.budget": budget, "training.seed": seed})
     opened.prepare()
     with opened.lock("training"):
-        document = actions.train_version(opened, _run_id(), watch=progress, threads=threads())
+        document = actions.train_version(opened, _run_id(), watch=progress, threads=threads(), checked=reports.warm)
         progress("writing the report", None, None)
         document |= _reported(opened, document)
     document["seconds"] = round(_time.monotonic() - started, 3)

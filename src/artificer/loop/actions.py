@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import dataclasses
 import json
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -20,7 +20,7 @@ from artificer.loop.history import History, Record
 from artificer.policies.promotion import PromotionFacts, decide_promotion
 from artificer.problem.project import Project
 from artificer.splits.ledger import HoldoutLedger
-from artificer.training.request import TrainingRequest, Watch, silent
+from artificer.training.request import TrainingRequest, Watch, nothing, silent
 from artificer.types import Json
 
 if TYPE_CHECKING:
@@ -86,6 +86,7 @@ def fit(
     newest_test_rows: int | None = None,
     threads: int = 2,
     watch: Watch = silent,
+    checked: Callable[[], object] = nothing,
     clock: Clock | None = None,
 ) -> Json:
     """Train one version; returns the run's document. A run that has finished is not run again."""
@@ -99,6 +100,11 @@ def fit(
     project.prepare()
     folder.mkdir(parents=True, exist_ok=True)
     budget = project.problem.training.budget
+
+    def go_on() -> None:
+        registry_of(project).warm()
+        checked()
+
     request = TrainingRequest(
         run_id=run_id,
         name=project.name,
@@ -115,7 +121,7 @@ def fit(
         threads=threads,
         clock=clock,
         watch=watch,
-        checked=registry_of(project).warm,
+        checked=go_on,
     )
     run = train(request)
     save_record(run, folder)
@@ -271,9 +277,15 @@ def train_version(
     watch: Watch = silent,
     threads: int = 2,
     cause: str = "request",
+    checked: Callable[[], object] = nothing,
 ) -> Json:
-    """Everything `artificer train` does; returns the run's document with version and promotion filled in."""
-    run = fit(project, run_id, cause=cause, watch=watch, threads=threads)
+    """Everything `artificer train` does; returns the run's document with version and promotion filled in.
+
+    Parameters
+    ----------
+    checked : called once the data has proved fit to learn from, for what can be got ready meanwhile.
+    """
+    run = fit(project, run_id, cause=cause, watch=watch, checked=checked, threads=threads)
     watch("registering the model", None, None)
     version = enter(project, run)
     note_trained(project, run, version, actor)

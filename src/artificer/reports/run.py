@@ -43,8 +43,7 @@ def render_report(document: Json) -> str:
     """The report as text."""
     from artificer import __version__
 
-    starting = threading.Thread(target=_start_renderer, daemon=True)
-    starting.start()
+    starting = warm()
     from artificer.reports import facts, model_facts
     from artificer.reports.palette import style_sheet
 
@@ -69,6 +68,16 @@ def render_report(document: Json) -> str:
             lineage=facts.lineage(document),
         )
     )
+
+
+def warm() -> threading.Thread:
+    """Begin to start the renderer of charts in the background; worth calling while other work goes on before a report.
+
+    The thread is no daemon: a process that ended during the start would crash.
+    """
+    starting = threading.Thread(target=_start_renderer, name="artificer-charts")
+    starting.start()
+    return starting
 
 
 @cache
