@@ -16,6 +16,9 @@ from artificer.search.objective import Objective
 from artificer.types import Doubles
 
 MAX_STEPS = 20
+STEP_SHARE = 0.1
+"""A step that gains less than this share of what a member has to be worth ends the growing."""
+
 MAX_ROWS = 20_000
 """Selection looks at this many rows at most: more of them change weights by less than a step."""
 
@@ -83,19 +86,27 @@ def select(library: Library, worth: float, max_members: int, seed: int = 0) -> E
     library = library.thinned(seed)
     count = library.scores[0].shape[0]
     singles = np.array([library.loss(one) for one in np.eye(count)])
-    best = grow(library, np.arange(count), singles)
+    least = STEP_SHARE * worth
+    best = grow(library, np.arange(count), singles, least)
     while (members := np.flatnonzero(best.weights)).size > 1:
-        # Without each member in turn: the one that is missed least goes, if it is missed by less than it costs.
-        without = [grow(library, members[members != gone], singles) for gone in members]
-        cheapest = min(without, key=lambda ensemble: ensemble.loss)
+        # The member that is missed least, the others' weights as they are, goes if it is missed by less than it costs.
+        gone = min(map(int, members), key=lambda m: library.loss(without(best.weights, m)))
+        cheapest = grow(library, members[members != gone], singles, least)
         if members.size <= max_members and cheapest.loss - best.loss >= worth:
             break
         best = cheapest
     return best
 
 
-def grow(library: Library, pool: np.ndarray, singles: Doubles) -> Ensemble:
-    """Greedy forward selection with replacement from `pool`, from its best single candidate on."""
+def without(weights: Doubles, member: int) -> Doubles:
+    rest = weights.copy()
+    rest[member] = 0.0
+    result: Doubles = rest / rest.sum()
+    return result
+
+
+def grow(library: Library, pool: np.ndarray, singles: Doubles, least_gain: float = 0.0) -> Ensemble:
+    """Greedy forward selection with replacement from `pool`, from its best single candidate on, while it gains."""
     count = len(singles)
     first = int(pool[np.argmin(singles[pool])])
     counts = np.zeros(count)
@@ -109,7 +120,7 @@ def grow(library: Library, pool: np.ndarray, singles: Doubles) -> Ensemble:
             )
             for i in pool
         ]
-        if min(tried) >= loss:
+        if min(tried) >= loss - least_gain:
             break
         chosen = int(pool[int(np.argmin(tried))])
         loss = float(min(tried))

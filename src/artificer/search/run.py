@@ -30,6 +30,10 @@ PHASES: tuple[tuple[float, Phase], ...] = ((0.45, "explore"), (0.65, "compare"),
 FIRST_FIT_SHARE = 0.3
 """An unmeasured candidate may take this share of what is left, in case its guess was wrong."""
 
+CHOOSING_SECONDS = 0.5
+CHOOSING_SHARE = 0.05
+"""What choosing the members' weights takes, at most this share of the budget."""
+
 TIGHT_SHARE = 0.25
 """Where a fold and a fit on all rows take more than this share of what is left, the fold's model is kept."""
 
@@ -87,12 +91,13 @@ class Run:
         return self.deadline - self.started
 
     def reserve(self) -> float:
-        """Seconds kept back for fitting the members on all rows."""
+        """Seconds kept back for choosing the members and fitting them on all rows."""
         if self.total == math.inf:
             return 0.0
         ran = [i for i, s in enumerate(self.race.standings) if i > 0 and s.outcomes and not s.failed]
         best = sorted(ran, key=lambda i: self.race.belief.mean[i])[:RESERVED_MEMBERS]
-        return min(self.together(best), LARGEST_RESERVE * self.total)
+        choosing = min(CHOOSING_SECONDS, CHOOSING_SHARE * self.total)
+        return min(self.together(best) + choosing, LARGEST_RESERVE * self.total)
 
     def together(self, indices: Iterable[int]) -> float:
         """Seconds of some candidates' fits on all rows, side by side where the session has room for several."""
