@@ -251,8 +251,9 @@ def test_a_client_that_asks_first_is_invited_and_then_answered(served: Any) -> N
 
 def test_pipelined_requests_are_answered_in_their_order(served: Any) -> None:
     with socket.create_connection(address(served), timeout=20) as connection:
-        connection.sendall(b"GET /health/live HTTP/1.1\r\nhost: a\r\n\r\nGET /nowhere HTTP/1.1\r\nhost: a\r\n\r\n"
-                           b"HEAD /health/live HTTP/1.1\r\nhost: a\r\nconnection: close\r\n\r\n")  # fmt: skip
+        head = b" HTTP/1.1\r\nhost: localhost\r\n"
+        last = b"HEAD /health/live" + head + b"connection: close\r\n\r\n"
+        connection.sendall(b"GET /health/live" + head + b"\r\nGET /nowhere" + head + b"\r\n" + last)
         text = b""
         while chunk := connection.recv(10_000):
             text += chunk

@@ -5,7 +5,9 @@ from __future__ import annotations
 import argparse
 import json
 import logging
+import os
 import sys
+import threading
 from pathlib import Path
 
 from artificer.errors import ArtificerError
@@ -24,6 +26,9 @@ def main(arguments: list[str] | None = None) -> int:
     )
     parser.add_argument("--allow-remote", action="store_true", help="listen on addresses that other machines reach")
     parser.add_argument("--json", action="store_true", help="say the URL as one JSON document on standard output")
+    parser.add_argument(
+        "--until-eof", action="store_true", help="end when standard input closes, as it does when the starter dies"
+    )
     parser.add_argument("--debug", action="store_true", help="show the trace of an error")
     given = parser.parse_args(arguments)
     logging.basicConfig(level=logging.WARNING, format="%(asctime)s %(levelname)s %(name)s: %(message)s")
@@ -47,14 +52,33 @@ def main(arguments: list[str] | None = None) -> int:
             given.port,
             max_body_mb=given.max_body_mb,
             ready=ready,
+            stop=_at_eof() if given.until_eof else None,
             allow_remote=given.allow_remote,
         )
     except ArtificerError as error:
         if given.debug:
             raise
-        sys.stderr.write(f"error: {error}\n")
+        sentence = str(error).rstrip(".")
+        sys.stderr.write(f"error: {sentence}\n")
+        if given.json:
+            found = {"kind": type(error).__name__, "message": sentence, "exit_code": error.exit_code}
+            sys.stdout.write(json.dumps({"schema": "artificer.error/1", "error": found}) + "\n")
         return error.exit_code
     return 0
+
+
+def _at_eof() -> threading.Event:
+    """An event that is set when standard input closes: whoever held its other end is gone, even by kill -9."""
+    ended = threading.Event()
+
+    def wait() -> None:
+        # Not through sys.stdin: an interpreter that ends while a thread holds that buffer aborts.
+        while os.read(0, 1024):
+            pass
+        ended.set()
+
+    threading.Thread(target=wait, name="standard input", daemon=True).start()
+    return ended
 
 
 if __name__ == "__main__":

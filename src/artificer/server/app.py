@@ -19,6 +19,7 @@ import msgspec
 
 from artificer.errors import ContractError, JournalError
 from artificer.journal.writer import Journal
+from artificer.server.origin import Gate
 from artificer.server.problems import JSON, Refusal, Response
 from artificer.server.stats import Stats
 from artificer.serving.champion import Champion
@@ -69,16 +70,24 @@ class Service:
     champion : started; which version answers.
     journal : open; where predictions and outcomes are kept.
     max_body : longest body accepted, bytes.
+    gate : who may ask.
     clock : seconds since 1970-01-01 UTC.
     """
 
     def __init__(
-        self, champion: Champion, journal: Journal, *, max_body: int, clock: Callable[[], float] = time.time
+        self,
+        champion: Champion,
+        journal: Journal,
+        *,
+        max_body: int,
+        gate: Gate,
+        clock: Callable[[], float] = time.time,
     ) -> None:
         self.champion = champion
         self.journal = journal
         self.stats = Stats()
         self._max_body = max_body
+        self._gate = gate
         self._clock = clock
         self._started = time.monotonic()
         self._threads = ThreadPoolExecutor(2, thread_name_prefix="artificer-batch")
@@ -101,14 +110,15 @@ class Service:
         if scope["type"] != "http":
             return
         started = time.perf_counter()
-        path = scope["path"]
+        path, method = scope["path"], scope["method"]
         try:
-            if path in DOCUMENTED and scope["method"] in self._read:
+            self._gate.check(scope["headers"], writes=method not in self._read)
+            if path in DOCUMENTED and method in self._read:
                 # FastAPI knows no HEAD; uvicorn, which keeps the scope it made, leaves the body out by itself.
                 read = {**scope, "method": "GET"}
                 await (await self._documentation())(read, receive, self._counting(path, started, send))
                 return
-            response = await self._route(path, scope["method"])(scope, receive)
+            response = await self._route(path, method)(scope, receive)
         except Refusal as refusal:
             response = self._refused(refusal, path)
         except RecursionError:
@@ -215,8 +225,10 @@ class Service:
 
     async def _body(self, scope: Scope, receive: Receive) -> bytes | None:
         """Read the body, or None when the client goes away before its end."""
+        declared = False
         for name, value in scope["headers"]:
             if name == b"content-type":
+                declared = True
                 if value != b"application/json":
                     _check_media_type(value)
             elif name == b"content-length":
@@ -224,6 +236,9 @@ class Service:
                     self._too_large()
             elif name == b"content-encoding" and value.lower() != b"identity":
                 raise Refusal(415, "media-type", "the body is compressed; send it as it is")
+        if not declared:
+            # A browser asks no leave for a body without a type, whichever page it is from.
+            raise Refusal(415, "media-type", "the body is declared as nothing; send content-type: application/json")
         message = await receive()
         if message["type"] != "http.request":
             return None

@@ -84,6 +84,8 @@ TITLES: Final = {
     "too-large": "The body is too large",
     "too-slow": "The body did not arrive in time",
     "media-type": "The body has another type than JSON",
+    "host": "The request is meant for another host",
+    "origin": "Pages of other origins may not post here",
     "not-found": "There is nothing here",
     "method": "The method is not allowed here",
     "no-champion": "No model is serving",

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import ipaddress
 import logging
 import signal
 import socket
@@ -16,6 +15,7 @@ from typing import TYPE_CHECKING, Any, Final
 from artificer.errors import UsageError
 from artificer.journal.writer import Journal
 from artificer.server.app import Service
+from artificer.server.origin import Gate, is_loopback
 from artificer.serving.champion import POLL_SECONDS, Champion
 
 if TYPE_CHECKING:
@@ -64,7 +64,8 @@ def run_server(
     with contextlib.closing(listener), Journal(Path(journal)) as open_journal:
         champion = Champion(Path(pointer), poll=poll)
         champion.start()
-        service = Service(champion, open_journal, max_body=int(max_body_mb * 1e6))
+        gate = Gate(host, local=is_loopback(listener.getsockname()[0]))
+        service = Service(champion, open_journal, max_body=int(max_body_mb * 1e6), gate=gate)
         try:
             _serve(service, listener, ready, stop)
         finally:
@@ -86,11 +87,11 @@ def listen(host: str, port: int, *, allow_remote: bool = False) -> socket.socket
         found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)
     except (OSError, UnicodeError) as error:
         raise UsageError(f'the host "{host}" is not an address of this machine: {error}; use 127.0.0.1.') from error
-    remote = [str(place[4][0]) for place in found if not _is_loopback(str(place[4][0]))]
+    remote = [str(place[4][0]) for place in found if not is_loopback(str(place[4][0]))]
     if remote and not allow_remote:
         raise UsageError(
-            f"the address {remote[0]} is open to other machines, and this service does not ask yet who they are "
-            "(access tokens come later); use 127.0.0.1 behind a proxy that does, or allow remote access explicitly."
+            f"the address {remote[0]} is open to other machines, and this service does not ask who they are; "
+            "listen on 127.0.0.1, behind a proxy that does."
         )
     family, kind, protocol, _, address = found[0]
     listener = socket.socket(family, kind, protocol)
@@ -110,10 +111,6 @@ def url_of(listener: socket.socket) -> str:
     """Give the URL under which a listening socket is reached."""
     host, port = listener.getsockname()[:2]
     return f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
-
-
-def _is_loopback(host: str) -> bool:
-    return ipaddress.ip_address(host.partition("%")[0]).is_loopback
 
 
 def _serve(

@@ -22,8 +22,10 @@ def paths(contract: Contract | None) -> Json:
 
     taken = {
         "_400": "The body is not JSON.",
+        "_403": "A web page of another origin sent it.",
         "_413": "The body is too large.",
-        "_415": "The body is of another type than JSON.",
+        "_415": "The body is not declared as JSON.",
+        "_421": "The request names another host than this machine.",
         "_503": "No model is serving, or the journal cannot be written; nothing was acknowledged.",
     }
     rows = {"rows": [] if contract is None else [example_row(contract)]}
