@@ -334,7 +334,7 @@ def test_a_table_of_2000_columns(artificer: Any, make_project: Any) -> None:
     assert artificer("models", "--project", shop.dir, "--json").done()["models"][0]["version"] == 1
 
 
-@pytest.mark.parametrize("rows", [2, 3, 4])
+@pytest.mark.parametrize("rows", [2, 3, 5, 8])
 def test_very_few_rows(rows: int, artificer: Any, make_project: Any) -> None:
     shop = make_project(
         {"price": list(range(rows)), "returned": ["yes", "no", "yes", "no", "no"][:rows] + ["no"] * (rows - 5)}

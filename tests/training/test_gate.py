@@ -3,6 +3,7 @@ from __future__ import annotations
 import numpy as np
 
 from artificer.evaluation.evaluate import evaluate
+from artificer.evaluation.luck import chance_of_perfection
 from artificer.metrics.base import metric
 from artificer.problem.load import build_problem
 from artificer.training.train import gate_of
@@ -35,3 +36,13 @@ def test_the_worst_requirement_decides() -> None:
     assert verdict(good, ["model_mb <= 2", "roc_auc >= 0.9"]) == "PASS"
     assert verdict(good, ["model_mb <= 0.5"]) == "FAIL"
     assert verdict(good, ["latency_p99_ms <= 5"]) == "UNDECIDABLE"
+
+
+def test_too_few_rows_pass_nothing() -> None:
+    problem = build_problem({"data": {"target": "y"}})
+    for copies, expected in ((1, "UNDECIDABLE"), (2, "UNDECIDABLE"), (5, "PASS")):
+        y = np.array([0, 1] * copies)
+        scores = np.column_stack([1 - y, y]) * 0.8 + 0.1
+        found = evaluate(y, scores, [metric("roc_auc")], Task.BINARY, baseline=np.array([0.5, 0.5]))
+        luck = chance_of_perfection(y, Task.BINARY)
+        assert gate_of(problem, found, {}, luck=luck).verdict.value == expected

@@ -18,6 +18,7 @@ from artificer.clock import Clock, derive_seed
 from artificer.errors import ConfigurationError
 from artificer.evaluation.evaluate import Evaluation, evaluate
 from artificer.evaluation.gate import GateReport, Verdict, gate
+from artificer.evaluation.luck import chance_of_perfection
 from artificer.metrics.base import Metric, default_metric, metric, metrics
 from artificer.problem.model import Problem
 from artificer.search.records import Budget, Progress, SearchRequest, SearchResult
@@ -43,6 +44,8 @@ SEARCH_LEAST = 0.5
 IMPORTANCE_SECONDS = 1.5
 SMALL_BYTES = 30_000
 SMALL_CELLS = 30_000
+LUCK_MOST = 0.025
+"""The one-sided level of the gate's intervals: where luck reaches a perfect score more often, nothing passes."""
 TEST_FILE = "test.parquet"
 """The test rows as they came, kept so that a champion and a challenger can be compared on them."""
 
@@ -109,7 +112,8 @@ def _train(request: TrainingRequest, executor: ProcessExecutor) -> TrainingRun:
     with stages.stage("package"):
         watch("packaging the model", None, None)
         measured = measure(draft, prepared.blocks.take(test_rows), len(draft.model))
-        verdict = gate_of(problem, evaluation, measured, is_constant=_is_constant(found))
+        luck = chance_of_perfection(prepared.y[test_rows], prepared.contract.task)
+        verdict = gate_of(problem, evaluation, measured, is_constant=_is_constant(found), luck=luck)
         facts = lineage(request, read, prepared, len(train_rows), len(test_rows), found.seconds)
         keep_test_rows(prepared.frame[test_rows], request.folder / TEST_FILE)
         path, digest = _write(request, draft, prepared, train_rows, scores, evaluation, verdict, measured, facts)
@@ -179,11 +183,14 @@ def prepare_for(problem: Problem, frame: Any) -> Prepared:
     )
 
 
-def gate_of(problem: Problem, evaluation: Evaluation, measured: Json, *, is_constant: bool = False) -> GateReport:
+def gate_of(
+    problem: Problem, evaluation: Evaluation, measured: Json, *, is_constant: bool = False, luck: float = 0.0
+) -> GateReport:
     """Hold the model to the problem's requirements; beating the constant baseline is always one.
 
     `is_constant` says that the model is a constant itself: it may differ from the baseline by its smoothing, and
-    without noise any difference would look certain.
+    without noise any difference would look certain. `luck` is the chance that a model that knows nothing is perfect on
+    these rows, see `chance_of_perfection`.
     """
     from artificer.evaluation.gate import RequirementVerdict
 
@@ -197,6 +204,8 @@ def gate_of(problem: Problem, evaluation: Evaluation, measured: Json, *, is_cons
     interval = f"[{advantage.low:.4g}, {advantage.high:.4g}] on {evaluation.rows:,} test rows"
     if is_constant:
         verdict, reason = Verdict.FAIL, f"{shown} {interval}: the model is the constant baseline itself."
+    elif advantage.low > 0 and luck > LUCK_MOST:
+        verdict, reason = Verdict.UNDECIDABLE, f"{shown} {interval}, which luck alone may be; it takes more test rows."
     elif advantage.low > 0:
         verdict, reason = Verdict.PASS, f"{shown} {interval}."
     elif advantage.high <= 0:
