@@ -126,6 +126,21 @@ def test_defaults_and_values() -> None:
     assert parse_problem(f"{GOOD}positive = 1").data.positive == "1"
 
 
+def test_a_name_of_ones_own() -> None:
+    problem = parse_problem(f'name = "shop north"\n{GOOD}')
+    assert problem.name == "shop north"
+    assert problem.to_json()["name"] == "shop north"
+    assert override(problem, {"training.seed": 1}).name == "shop north"
+    assert override(problem, {"name": "south"}).name == "south"
+    assert "name" not in parse_problem(GOOD).to_json()
+
+
+@pytest.mark.parametrize("value", ['""', '" "', '" shop"', '"a\\nb"', f'"{"x" * 101}"', "3", "[]"])
+def test_what_is_no_name(value: str) -> None:
+    with pytest.raises(ConfigurationError, match=r"^artificer.toml, line 1: name = .* must be a text"):
+        parse_problem(f"name = {value}\n{GOOD}")
+
+
 def test_a_problem_does_not_change() -> None:
     problem = parse_problem(GOOD)
     with pytest.raises(ValueError, match="frozen"):

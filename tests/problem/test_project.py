@@ -6,6 +6,7 @@ import os
 import signal
 import subprocess
 import sys
+from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -85,6 +86,56 @@ def test_prepare_makes_the_home_and_keeps_it_out_of_version_control(tmp_path: Pa
         blocked.prepare()
     with pytest.raises(ArtificerError, match="cannot be opened"), blocked.lock():
         pass
+
+
+def test_the_name_is_the_files_or_the_folders(tmp_path: Path) -> None:
+    assert make(tmp_path / "shop").name == "shop"
+    (tmp_path / "shop" / PROJECT_FILE).write_text('name = "north"\n[data]\ntarget = "y"\n')
+    assert open_project(tmp_path / "shop").name == "north"
+
+
+def test_an_identity_is_drawn_once_and_moves_with_the_project(tmp_path: Path) -> None:
+    here, there = make(tmp_path / "here"), make(tmp_path / "there")
+    here.prepare()
+    first = here.identity
+    assert len(first) == 32
+    assert first == here.identity_file.read_text().strip()
+    here.prepare()
+    assert here.identity == first
+    assert there.identity != first
+    assert (there.home / ".gitignore").exists()
+    (tmp_path / "here").rename(tmp_path / "moved")
+    assert open_project(tmp_path / "moved").identity == first
+    assert [path.name for path in (tmp_path / "moved" / ".artificer").glob(".*")] == [".gitignore"]
+
+
+def test_of_two_that_draw_an_identity_at_once_one_wins(tmp_path: Path) -> None:
+    shop = make(tmp_path)
+    shop.prepare()
+    shop.identity_file.unlink()
+    with ThreadPoolExecutor(16) as pool:
+        found = set(pool.map(lambda _: open_project(tmp_path).identity, range(64)))
+    assert found == {shop.identity}
+
+
+def test_a_file_system_without_links_keeps_identities_too(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(*_: object) -> None:
+        raise PermissionError(1, "Operation not permitted")
+
+    monkeypatch.setattr(os, "link", refuse)
+    shop = make(tmp_path)
+    assert shop.identity == shop.identity
+
+
+@pytest.mark.parametrize("content", [b"", b"0" * 32, b"0" * 33, b"0" * 32 + b"\n\n", b"\xff" * 32 + b"\n"])
+def test_a_damaged_identity_is_named(tmp_path: Path, content: bytes) -> None:
+    shop = make(tmp_path)
+    shop.prepare()
+    shop.identity_file.write_bytes(content)
+    shop.prepare()
+    assert shop.identity_file.read_bytes() == content
+    with pytest.raises(ConfigurationError, match=r"identity is damaged, .*; restore it, or remove it"):
+        _ = shop.identity
 
 
 def test_a_second_holder_is_told_who_and_since_when(tmp_path: Path) -> None:

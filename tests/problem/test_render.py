@@ -45,6 +45,7 @@ def problems(draw: st.DrawFn) -> Problem:
     )
     return build_problem(
         {
+            "name": draw(st.none() | st.sampled_from(["shop", "läden 2", 'a "b" \\'])),
             "requirements": draw(st.lists(bounds, max_size=4)),
             "data": data,
             "training": draw(
@@ -95,6 +96,7 @@ def test_the_commented_examples_are_valid_when_uncommented() -> None:
     keys = {name for table in section_keys().values() for name in table}
     bare = [line.removeprefix("# ") if line[2:].split(" = ")[0] in keys else line for line in lines]
     problem = parse_problem("\n".join(bare))
+    assert problem.name == "shop"
     assert problem.data.time == "ordered_at"
     assert problem.stores.loop is not None
     assert problem.stores.loop.variables == ("ARTIFICER_DB_PASSWORD",)

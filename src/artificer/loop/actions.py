@@ -36,7 +36,7 @@ def registry_of(project: Project) -> Registry:
     """The project's model registry; importing MLflow takes seconds, so it happens here and not before."""
     from artificer.registry.registry import Registry
 
-    return Registry(project.home, project.store_url("registry"), project.name)
+    return Registry(project.home, project.store_url("registry"), project.name, owner=project.identity)
 
 
 def history_of(project: Project) -> History:

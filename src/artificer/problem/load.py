@@ -84,7 +84,7 @@ def override(problem: Problem, changes: Mapping[str, Any], where: str = "the com
     >>> override(problem, {"training.budget": "5m", "training.seed": None}).training.budget
     Budget(seconds=300.0, fits=None)
     """
-    values: dict[str, Any] = {"requirements": list(problem.requirements)}
+    values: dict[str, Any] = {"name": problem.name, "requirements": list(problem.requirements)}
     for name, section in problem.sections():
         values[name] = {key: getattr(section, key) for key in type(section).model_fields}
     for key, value in changes.items():

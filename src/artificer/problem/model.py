@@ -28,6 +28,12 @@ def _text(value: str) -> str:
     return value
 
 
+def _line(value: str) -> str:
+    if len(value) > 100 or not value.isprintable() or value != value.strip():
+        raise ValueError("a text of one line without space around it, at most 100 characters")
+    return value
+
+
 def _names(values: tuple[str, ...]) -> tuple[str, ...]:
     seen: set[str] = set()
     for value in values:
@@ -69,6 +75,7 @@ def _parsed(kind: Any) -> BeforeValidator:
 
 
 Text: TypeAlias = Annotated[str, Field(strict=True), AfterValidator(_text)]
+ModelName: TypeAlias = Annotated[Text, AfterValidator(_line)]
 Names: TypeAlias = Annotated[tuple[Text, ...], AfterValidator(_names)]
 Label: TypeAlias = Annotated[Text, BeforeValidator(_label)]
 MetricName: TypeAlias = Annotated[Text, AfterValidator(_metric)]
@@ -245,6 +252,12 @@ class Problem(Section):
     (60.0, 0.8)
     """
 
+    name: ModelName | None = _key(
+        None,
+        "The name of the project and of its model in the registry; unset, the folder's name.",
+        "a text of one line without space around it, at most 100 characters",
+        "shop",
+    )
     requirements: tuple[RequirementField, ...] = _key(
         (),
         "What a model must reach before it is promoted, each a line like "
@@ -290,6 +303,7 @@ class Problem(Section):
     def to_json(self) -> Json:
         """Every value as JSON, for lineage and reports; passwords in URLs are hidden."""
         return {
+            **({} if self.name is None else {"name": self.name}),
             "requirements": [str(requirement) for requirement in self.requirements],
             **{
                 name: {

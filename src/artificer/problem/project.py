@@ -8,6 +8,7 @@ from typing import Literal
 
 from artificer.clock import Clock
 from artificer.errors import ArtificerError, ConfigurationError
+from artificer.problem.identity import make_identity, read_identity
 from artificer.problem.load import PROJECT_FILE, load_problem
 from artificer.problem.lock import FileLock
 from artificer.problem.model import Problem
@@ -27,7 +28,27 @@ class Project:
 
     @property
     def name(self) -> str:
-        return self.dir.name or "project"
+        """The project's and its model's name: the one in its file, else the folder's."""
+        return self.problem.name or self.dir.name or "project"
+
+    @property
+    def identity(self) -> str:
+        """What tells this project from another of the same name: drawn once, kept in the home, moves with it.
+
+        Raises
+        ------
+        ConfigurationError
+            The file that keeps it is damaged.
+        ArtificerError
+            It cannot be read, or there is none yet and the home cannot be made.
+        """
+        found = read_identity(self.identity_file)
+        if found is None:
+            self.prepare()
+            found = read_identity(self.identity_file)
+        if found is None:
+            raise ArtificerError(f"{self.identity_file} was removed a moment ago; run the command again")
+        return found
 
     @property
     def file(self) -> Path:
@@ -67,6 +88,10 @@ class Project:
         return self.home / "lock"
 
     @property
+    def identity_file(self) -> Path:
+        return self.home / "identity"
+
+    @property
     def source(self) -> str:
         """The table to learn from: a path made absolute, or a URL as it stands.
 
@@ -99,7 +124,7 @@ class Project:
             raise ConfigurationError(f"{self.file}: {place} names a home folder that does not exist") from None
 
     def prepare(self) -> None:
-        """Make the folders that work writes to, and keep them out of version control.
+        """Make the folders that work writes to, keep them out of version control, and draw the project's identity.
 
         Raises
         ------
@@ -112,6 +137,7 @@ class Project:
             ignore = self.home / ".gitignore"
             if not ignore.exists():
                 ignore.write_text("*\n", encoding="utf-8")
+            make_identity(self.identity_file)
         except OSError as error:
             raise ArtificerError(
                 f"{self.home} cannot be made ({error.strerror or error}); make {self.dir} writable or set stores.home"

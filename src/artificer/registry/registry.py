@@ -19,6 +19,7 @@ from artificer.problem.lock import FileLock
 from artificer.registry import runs
 from artificer.registry.bundles import SHA_TAG, BundleFolder
 from artificer.registry.connection import Connection
+from artificer.registry.owner import Ownership
 from artificer.registry.records import Action, ModelVersion, Promotion, champions
 from artificer.registry.waiting import waited
 from artificer.types import Json
@@ -45,21 +46,31 @@ class Registry:
     home : folder of the pointer, of ``bundles/``, and by default of MLflow's database and artifacts.
     tracking_uri : any MLflow tracking server; None is SQLite in `home`.
     name : of the model and of the experiment; characters MLflow does not allow become dashes.
+    owner : identity of the project, which marks the model as its own; None works with whatever has the name.
 
     Raises
     ------
     RegistryError
-        (every method) The registry is out of reach or refused.
+        (every method) The registry is out of reach or refused, or the model is another project's.
     BusyError
         (every change) Another process has been changing it for a minute.
     """
 
-    def __init__(self, home: Path, tracking_uri: str | None, name: str, *, clock: Clock | None = None) -> None:
+    def __init__(
+        self,
+        home: Path,
+        tracking_uri: str | None,
+        name: str,
+        *,
+        owner: str | None = None,
+        clock: Clock | None = None,
+    ) -> None:
         self.home = Path(home)
         self.name = re.sub(r"[/:'\"`\\%\s]+", "-", name).strip("-") or "model"
         self.pointer_path = self.home / "champion.json"
         self.clock = clock or SystemClock()
         self._connection = Connection(self.home, tracking_uri)
+        self._ownership = Ownership(self.name, owner, self.home, local=self._connection.local)
         self._bundles = BundleFolder(self.home / "bundles", self.name, self._connection)
 
     def warm(self) -> None:
@@ -101,6 +112,7 @@ class Registry:
         with self._changing("registering a model") as client:
             known = next((v for v in self._listed(client) if v.tags.get(SHA_TAG) == sha256), None)
             if known is None:
+                self._ownership.take(client)
                 known = runs.register(
                     client,
                     self.name,
@@ -257,13 +269,15 @@ class Registry:
     @contextlib.contextmanager
     def _speaking(self, doing: str) -> Iterator[Any]:
         with self._connection.speaking(doing) as client:
+            self._ownership.check(client)
             yield client
 
     @contextlib.contextmanager
     def _changing(self, doing: str) -> Iterator[Any]:
         _ = self._connection.client  # connect first: making the database takes the same lock
         lock = FileLock(self.home / "registry.lock", doing, clock=self.clock)
-        with waited(lock), self._speaking(f"finish {doing}") as client:
+        with waited(lock), self._connection.speaking(f"finish {doing}") as client:
+            self._ownership.check(client, changing=True)
             yield client
 
     def _listed(self, client: Any) -> list[Any]:

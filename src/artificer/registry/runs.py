@@ -40,7 +40,7 @@ class ArtifactRoot:
 
 
 def register(client: Any, name: str, bundle: Path, file_name: str, content: RunContent, root: ArtifactRoot) -> Any:
-    """Write a run with the bundle in it, and make it a version of the model `name`."""
+    """Write a run with the bundle in it, and make it a version of the model `name`, which is there."""
     from mlflow.entities import RunStatus
 
     run = client.create_run(
@@ -56,8 +56,6 @@ def register(client: Any, name: str, bundle: Path, file_name: str, content: RunC
         with contextlib.suppress(Exception):
             client.set_terminated(run_id, RunStatus.to_string(RunStatus.FAILED))
         raise
-    if not client.search_registered_models(f"name='{name}'", max_results=1):
-        client.create_registered_model(name)
     source = f"{run.info.artifact_uri}/{file_name}"
     return client.create_model_version(name, source, run_id, tags=dict(content.version_tags), await_creation_for=None)
 
