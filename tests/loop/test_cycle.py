@@ -14,6 +14,7 @@ from pathlib import Path
 import polars as pl
 import pytest
 
+from artificer.errors import ArtificerError
 from artificer.journal.entries import OutcomeEntry, PredictionEntry
 from artificer.journal.writer import Journal
 from artificer.loop import actions, cycle
@@ -121,6 +122,38 @@ def test_kill_9_after_every_step_neither_loses_nor_repeats_it(project: Project) 
     assert [folder.name for folder in project.runs.iterdir()] == ["first"], "one run, one folder"
     evaluations = [line for line in project.holdout_ledger.read_text().splitlines() if "evaluation" in line]
     assert len(evaluations) == 1, "the test set was read once for the evaluation"
+
+
+@pytest.mark.slow
+def test_a_new_process_finishes_what_a_killed_one_left(project: Project) -> None:
+    def start(*arguments: str) -> subprocess.CompletedProcess[str]:
+        command = [sys.executable, str(STAND_IN), str(project.dir), *arguments]
+        return subprocess.run(command, capture_output=True, text=True, timeout=120, check=False)
+
+    assert start("first", "fit").returncode == -signal.SIGKILL
+    resumed = start("resume")
+    assert resumed.returncode == 0, resumed.stderr[-2000:]
+    assert json.loads(resumed.stdout.splitlines()[-1]) == [1]
+    assert json.loads(start("resume").stdout.splitlines()[-1]) == [], "nothing is left"
+    assert [folder.name for folder in project.runs.iterdir()] == ["first"]
+
+
+@pytest.mark.slow
+def test_a_cycle_that_fails_is_one_sentence_and_counts_as_a_retraining(
+    launched: Project, live: Live, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    cycle.run_first_training("first")
+    serve_rows(launched, live(400, 3.0, 2))
+
+    def fails(*args: object, **kwargs: object) -> None:
+        raise ValueError("the disk went away")
+
+    monkeypatch.setattr(actions, "fit", fails)
+    with pytest.raises((ArtificerError, ValueError), match="the disk went away"):
+        cycle.run_cycle("changed")
+    found = observe(launched, time.time())
+    assert len(found["retrained_at"]) == 1
+    assert found["new_labels"] == 0, "the outcomes before the failed training are not new a second time"
 
 
 @pytest.mark.slow

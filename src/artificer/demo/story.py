@@ -16,6 +16,7 @@ import numpy as np
 
 from artificer import api
 from artificer.demo.replay import Traffic
+from artificer.errors import UsageError
 from artificer.types import Json
 
 if TYPE_CHECKING:
@@ -26,6 +27,7 @@ if TYPE_CHECKING:
 
 SCHEMA = "artificer.demo/1"
 TABLE = "bike_sharing.parquet"
+PROJECT = "bikes"
 TARGET, TIME = "cnt", "date"
 LEFT_OUT = ("instant", "casual", "registered")
 """A row number, and the two parts whose sum is the target: known only with it."""
@@ -54,6 +56,8 @@ def run_demo(*, folder: Path | None, port: int, stay: bool, say: Callable[[str],
 
     started = time.monotonic()
     home = folder or Path(tempfile.mkdtemp(prefix="artificer-demo-"))
+    if (home / PROJECT).exists():
+        raise UsageError(f"{home} holds an earlier demo, whose outcome would only be repeated; choose another folder")
     project, later = _set_up(home, say)
     story: list[str] = []
 
@@ -83,7 +87,7 @@ def run_demo(*, folder: Path | None, port: int, stay: bool, say: Callable[[str],
         cycle.shut_down()
     return {
         "schema": SCHEMA,
-        "project": str(home / "bikes"),
+        "project": str(home / PROJECT),
         "story": story,
         "seconds": time.monotonic() - started,
         **summary,
@@ -108,8 +112,8 @@ def _set_up(home: Path, say: Callable[[str], None]) -> tuple[Project, pl.DataFra
         f"{early.height:,} hours of bike rentals to learn from (2011); {later.height:,} hours (2012) come as live "
         "traffic."
     )
-    api.init(str(source), TARGET, project=home / "bikes", time=TIME, drop=LEFT_OUT, force=True)
-    project = actions.with_overrides(open_project(home / "bikes"), **SETTINGS)
+    api.init(str(source), TARGET, project=home / PROJECT, time=TIME, drop=LEFT_OUT, force=True)
+    project = actions.with_overrides(open_project(home / PROJECT), **SETTINGS)
     write_problem(project.dir, project.problem, overwrite=True)
     return project, later
 

@@ -12,7 +12,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
-from dbos import DBOS, DBOSConfig, DBOSPortableJSONSerializer, SetWorkflowID
+from dbos import DBOS, DBOSConfig, DBOSPortableJSONSerializer, PortableWorkflowError, SetWorkflowID
 
 from artificer.clock import Clock, SystemClock
 from artificer.errors import ArtificerError
@@ -21,9 +21,12 @@ from artificer.loop.history import Record
 from artificer.loop.observe import collect_labelled, observe
 from artificer.policies.retraining import Action, decide
 from artificer.problem.project import Project
+from artificer.registry.waiting import waited
 from artificer.training.request import Watch, silent
 from artificer.types import Json
 
+LOCK_PATIENCE = 60.0
+"""Seconds that the loop waits for another training in the project, besides twice the budget of one."""
 WORKFLOW_VERSION = "1"
 """Changes when the steps of a cycle change; a pending cycle of another version is then not resumed but begun anew."""
 
@@ -66,15 +69,16 @@ def launch(
     _runtime = Runtime(project, clock or SystemClock(), watch, after_training, threads)
     project.prepare()
     config: DBOSConfig = {
-        "name": "artificer",
+        "name": f"artificer-{project.identity}",
         "system_database_url": project.store_url("loop") or f"sqlite:///{project.home / 'loop.sqlite'}",
         "serializer": DBOSPortableJSONSerializer(),
         "application_version": WORKFLOW_VERSION,
-        "executor_id": "loop",
-        "log_level": "ERROR",
+        "executor_id": project.identity,
+        "log_level": "CRITICAL",
         "enable_otlp": False,
     }
-    logging.getLogger("dbos").setLevel(logging.ERROR)
+    # What fails in a workflow is raised to its caller; DBOS would print the traceback as well.
+    logging.getLogger("dbos").setLevel(logging.CRITICAL)
     DBOS(config=config)
     DBOS.launch()
 
@@ -86,26 +90,60 @@ def shut_down() -> None:
 
 def resume() -> list[Json]:
     """Wait for the cycles that :func:`launch` found unfinished; returns what they came to."""
-    return [DBOS.retrieve_workflow(found.workflow_id).get_result() for found in DBOS.list_workflows(status="PENDING")]
+    unfinished = DBOS.list_workflows(
+        status=["PENDING", "ENQUEUED"],
+        app_version=WORKFLOW_VERSION,
+        workflow_id_prefix=_prefix(),
+        load_input=False,
+        load_output=False,
+    )
+    results: list[Json] = []
+    for found in unfinished:
+        try:
+            results.append(_result(DBOS.retrieve_workflow(found.workflow_id)))
+        except ArtificerError as error:
+            results.append({"action": "failed", "reason": str(error)})
+    return results
 
 
 def run_cycle(cycle_id: str) -> Json:
-    """Run one cycle to its end, or give what it came to when it has run already."""
-    with SetWorkflowID(cycle_id):
-        handle = DBOS.start_workflow(cycle, cycle_id)
-    result: Json = handle.get_result()
-    if result["action"] == Action.WAIT.value:
-        # A look that led to nothing needs no place in the store; a day has thousands of them.
-        DBOS.delete_workflow(cycle_id)
+    """Run one cycle to its end, or give what it came to when it has run already.
+
+    Raises
+    ------
+    ArtificerError
+        A step failed; the sentence is that of its error.
+    """
+    result = _start(cycle, cycle_id)
+    if result["action"] in (Action.WAIT.value, Action.ALERT.value):
+        # A look that led to nothing more needs no place in the store; a day has thousands of them.
+        DBOS.delete_workflow(_prefix() + cycle_id)
     return result
 
 
 def run_first_training(workflow_id: str) -> Json:
     """Train the first version durably."""
-    with SetWorkflowID(workflow_id):
-        handle = DBOS.start_workflow(first_training, workflow_id)
-    result: Json = handle.get_result()
-    return result
+    return _start(first_training, workflow_id)
+
+
+def _start(workflow: Callable[[str], Json], run_id: str) -> Json:
+    with SetWorkflowID(_prefix() + run_id):
+        handle = DBOS.start_workflow(workflow, run_id)
+    return _result(handle)
+
+
+def _result(handle: Any) -> Json:
+    try:
+        result: Json = handle.get_result()
+        return result
+    except PortableWorkflowError as error:
+        # How an error comes back from the store: by its name and sentence.
+        raise ArtificerError(str(error)) from error
+
+
+def _prefix() -> str:
+    """Keeps the workflows of projects apart that share a store."""
+    return f"{_now().project.identity}/"
 
 
 @DBOS.workflow()
@@ -170,7 +208,12 @@ def step_record(cycle_id: str, found: Json, decision: Json) -> None:
             actor="loop",
             summary=f"{decision['action']}: {decision['reason']}",
             version=found["champion"],
-            evidence={**decision["evidence"], "rejected": decision["rejected"], "subject": found["subject"]},
+            evidence={
+                **decision["evidence"],
+                "action": decision["action"],
+                "rejected": decision["rejected"],
+                "subject": found["subject"],
+            },
         )
     )
 
@@ -191,17 +234,20 @@ def step_fit(run_id: str, cause: str, action: str | None, rows: Any, found: Json
     recipe = None
     if action == Action.REFIT.value:
         recipe = actions.champion_bundle(runtime.project)[1].recipe
-    return actions.fit(
-        runtime.project,
-        run_id,
-        cause=cause,
-        recipe=recipe,
-        production_rows=production,
-        newest_test_rows=rows["newest_test_rows"] if rows else None,
-        watch=runtime.watch,
-        clock=runtime.clock,
-        threads=runtime.threads,
-    )
+    # Two trainings at once would share the cores and both overrun; a person's training is waited for.
+    patience = LOCK_PATIENCE + 2.0 * (runtime.project.problem.training.budget.seconds or 0.0)
+    with waited(runtime.project.lock("training (the loop)"), patience):
+        return actions.fit(
+            runtime.project,
+            run_id,
+            cause=cause,
+            recipe=recipe,
+            production_rows=production,
+            newest_test_rows=rows["newest_test_rows"] if rows else None,
+            watch=runtime.watch,
+            clock=runtime.clock,
+            threads=runtime.threads,
+        )
 
 
 @DBOS.step()

@@ -1,18 +1,18 @@
-"""What the loop sees before it decides: monitoring, new labels, its own past, and a new champion's probation."""
+"""What the loop sees before it decides: monitoring, new labels, its own past."""
 
 from __future__ import annotations
 
 import json
 import math
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from artificer.bundle.format import load_bundle
 from artificer.bundle.pointer import read_pointer
-from artificer.errors import ArtificerError
-from artificer.journal.reader import labelled
+from artificer.journal.reader import labelled, outcomes
 from artificer.loop import actions
-from artificer.policies.retraining import Facts, Performance, Probation, Rules
+from artificer.loop.probation import probation
+from artificer.policies.retraining import Action, Facts, Performance, Probation, Rules
 from artificer.problem.project import Project
 from artificer.types import Json
 
@@ -22,6 +22,8 @@ if TYPE_CHECKING:
 TEST_SHARE = 0.3
 """Share of the labelled production rows, the newest, on which a retrained model meets the champion."""
 TEST_LEAST = 30
+MOST_ROWS = 500_000
+"""So many labelled production rows, the newest, are trained on at the most."""
 
 
 def observe(project: Project, now: float) -> Json:
@@ -29,27 +31,39 @@ def observe(project: Project, now: float) -> Json:
     pointer = read_pointer(project.champion_file)
     bundle = load_bundle(pointer.bundle_path(project.champion_file), sha256=pointer.sha256)
     report = monitor_now(project, bundle, pointer.version, now)
-    history = actions.history_of(project).records()
-    trained = [r for r in history if r.kind == "train" and r.actor == "loop"]
-    searches = [i for i, r in enumerate(trained) if not _was_refit(project, r.evidence.get("run"))]
+    retrained = _retrainings(project)
     performance = _performance(report)
     drifted = list(report["drifted"])
     worse = bool(performance and performance["worse"])
+    began = max([bundle.created.timestamp(), *(at for at, _ in retrained)])
     return {
         "now": now,
         "champion": pointer.version,
-        "new_labels": _labels_since(project, bundle.created.timestamp()),
+        "new_labels": len(outcomes(project.journal, since=began)) if project.journal.exists() else 0,
         "performance": performance,
         "drifted": drifted,
-        "retrained_at": [
-            r.at for r in trained if r.evidence.get("run") and _cause(project, r.evidence["run"]) != "first"
-        ],
-        "refits_since_search": len(trained) - 1 - searches[-1] if searches else len(trained),
-        "probation": _probation(project, bundle, pointer.at.timestamp()),
+        "retrained_at": [at for at, _ in retrained],
+        "refits_since_search": _refits_since_search(retrained),
+        "probation": probation(project, bundle) if project.journal.exists() else None,
         "cause": "performance" if worse else "drift",
-        "subject": f"{pointer.version}/{'performance' if worse else 'drift'}/{','.join(drifted)}",
+        "subject": f"{pointer.version}/{'performance' if worse else 'drift'}/{','.join(sorted(drifted))}",
         "counts": report["counts"],
     }
+
+
+def _retrainings(project: Project) -> list[tuple[float, str]]:
+    """When the loop decided to retrain and how, oldest first; a training that failed counts, so that it has a brake."""
+    actions_of = ((r.at, r.evidence.get("action", "")) for r in actions.history_of(project).records())
+    return [(at, action) for at, action in actions_of if action in (Action.REFIT, Action.SEARCH)]
+
+
+def _refits_since_search(retrained: list[tuple[float, str]]) -> int:
+    refits = 0
+    for _, action in reversed(retrained):
+        if action == Action.SEARCH:
+            break
+        refits += 1
+    return refits
 
 
 def monitor_now(project: Project, bundle: Bundle, version: int, now: float, since: float | None = None) -> Json:
@@ -99,12 +113,10 @@ def collect_labelled(project: Project, folder: Path) -> Json:
     """Write every labelled production row, oldest first, into the run's folder; returns where and how many."""
     from artificer.bundle.files import write_atomically
 
-    pairs = labelled(project.journal)
+    pairs = labelled(project.journal) if project.journal.exists() else []
+    pairs = sorted(pairs, key=lambda pair: pair[0].at)[-MOST_ROWS:]
     target = project.problem.data.target
-    lines = [
-        json.dumps({**made.row, target: outcome.value}, ensure_ascii=False)
-        for made, outcome in sorted(pairs, key=lambda pair: pair[0].at)
-    ]
+    lines = [json.dumps({**made.row, target: outcome.value}, ensure_ascii=False) for made, outcome in pairs]
     folder.mkdir(parents=True, exist_ok=True)
     path = folder / "production.jsonl"
     write_atomically(path, ("\n".join(lines) + "\n").encode() if lines else b"", "the labelled rows")
@@ -114,12 +126,7 @@ def collect_labelled(project: Project, folder: Path) -> Json:
 
 def read_collected(collected: Json) -> list[Json]:
     text = Path(collected["path"]).read_text(encoding="utf-8")
-    return [json.loads(line) for line in text.splitlines()]
-
-
-def _labels_since(project: Project, at: float) -> int:
-    """Labelled rows whose outcome came after the champion was trained."""
-    return sum(outcome.at > at for _, outcome in labelled(project.journal))
+    return [json.loads(line) for line in text.split("\n") if line]
 
 
 def _performance(report: Json) -> Json | None:
@@ -135,72 +142,3 @@ def _performance(report: Json) -> Json | None:
         "rows": found["rows"],
         "worse": found["worse"],
     }
-
-
-def _probation(project: Project, champion: Bundle, since: float) -> Json | None:
-    """Champion against its predecessor on the rows that were labelled since the promotion."""
-    previous = _previous(project)
-    if previous is None:
-        return None
-    version, path = previous
-    pairs = labelled(project.journal, since=since)
-    rows = [{**made.row, champion.contract.target: outcome.value} for made, outcome in pairs]
-    current = read_pointer(project.champion_file).version
-    if len(rows) < 2:
-        return {"champion": current, "previous": version, "rows": len(rows), "verdict": "undecided", "evidence": {}}
-    result = _compare_rows(champion, load_bundle(path), rows)
-    return {
-        "champion": current,
-        "previous": version,
-        "rows": len(rows),
-        "verdict": result["verdict"],
-        "evidence": result,
-    }
-
-
-def _compare_rows(champion: Bundle, previous: Bundle, rows: list[Json]) -> Json:
-    frame = production_frame(rows)
-    evaluation = champion.metrics["evaluation"]
-    run = {"metric": evaluation["metrics"][0]["name"], "evaluation": {"time_ordered": True}}
-    return actions.compare_on(previous, champion, frame, run)
-
-
-def production_frame(rows: list[Json]) -> Any:
-    """Journalled rows as a table; a column whose values have several JSON types becomes text."""
-    import polars as pl
-
-    from artificer.tables.contract import canonical_text
-
-    names = list(dict.fromkeys(name for row in rows for name in row))
-    columns = {}
-    for name in names:
-        values = [row.get(name) for row in rows]
-        try:
-            columns[name] = pl.Series(name, values, strict=True)
-        except (TypeError, pl.exceptions.PolarsError):
-            columns[name] = pl.Series(name, [None if v is None else canonical_text(v) for v in values])
-    return pl.DataFrame(columns)
-
-
-def _previous(project: Project) -> tuple[int, Path] | None:
-    """The version that was champion before, if its bundle is at hand and the change was the loop's own promotion."""
-    changes = [r for r in actions.history_of(project).records() if r.kind in {"promotion", "rollback"}]
-    if not changes or changes[-1].kind != "promotion" or changes[-1].actor != "loop":
-        return None
-    before = changes[-1].evidence.get("champion")
-    if before is None:
-        return None
-    try:
-        return int(before), actions.registry_of(project).bundle_path(int(before))
-    except ArtificerError:
-        return None
-
-
-def _cause(project: Project, run_id: str) -> str | None:
-    run = actions.run_document(project, run_id)
-    return run["lineage"]["cause"] if run else None
-
-
-def _was_refit(project: Project, run_id: str | None) -> bool:
-    run = actions.run_document(project, run_id) if run_id else None
-    return bool(run and run["lineage"]["repeats_recipe"])

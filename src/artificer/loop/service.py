@@ -2,22 +2,26 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import selectors
 import subprocess
 import sys
+import threading
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import TracebackType
 
-from artificer.clock import Clock, SystemClock
-from artificer.errors import ArtificerError
+from artificer.clock import Clock, Deadline, SystemClock
+from artificer.errors import ArtificerError, UsageError
 from artificer.problem.project import Project
 
 START_SECONDS = 30.0
 STOP_SECONDS = 15.0
 BACKOFF_MAX = 60.0
+HANDOVER_SECONDS = 12.0
+"""How long a new server waits for its port: a little longer than an old one drains."""
 
 
 def server_arguments(
@@ -62,8 +66,17 @@ class Service:
     _not_before: float = 0.0
 
     def __enter__(self) -> Service:
-        self._start()
-        return self
+        # A server whose loop was killed ends by itself, but may still be answering its last requests.
+        deadline = Deadline.after(self.clock, HANDOVER_SECONDS)
+        while True:
+            try:
+                self._start()
+            except UsageError:
+                if deadline.remaining <= 0:
+                    raise
+                threading.Event().wait(0.5)
+            else:
+                return self
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
@@ -71,19 +84,25 @@ class Service:
         self.stop()
 
     def keep_alive(self) -> bool:
-        """Start the process again if it has died, with growing pauses; says whether it had died."""
+        """Start the process again if it has died, with growing pauses; says whether it was started."""
         if self._process is not None and self._process.poll() is None:
             return False
-        if self.clock.monotonic() >= self._not_before:
-            self.restarts += 1
-            self._not_before = self.clock.monotonic() + min(2.0**self.restarts, BACKOFF_MAX)
-            self._start()
+        if self.clock.monotonic() < self._not_before:
+            return False
+        if self._process is not None:
+            _close(self._process)
+        self.restarts += 1
+        self._not_before = self.clock.monotonic() + min(2.0**self.restarts, BACKOFF_MAX)
+        self._start()
         return True
 
     def stop(self) -> None:
         """Ask the process to drain and end; kill it if it does not."""
         process, self._process = self._process, None
-        if process is None or process.poll() is not None:
+        if process is None:
+            return
+        _close(process)
+        if process.poll() is not None:
             return
         process.terminate()
         try:
@@ -96,13 +115,15 @@ class Service:
         self.log.parent.mkdir(parents=True, exist_ok=True)
         with self.log.open("ab") as log:
             self._process = subprocess.Popen(  # noqa: S603 -- our own interpreter and module
-                list(self.arguments), stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=log
+                [*self.arguments, "--until-eof"], stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=log
             )
         try:
             self.url = json.loads(self._first_line())["url"]
         except (ValueError, KeyError):
+            process = self._process
             self.stop()
-            raise ArtificerError(f"the service did not start: {self._last_words()}; its log is {self.log}") from None
+            kind = UsageError if process.returncode == UsageError.exit_code else ArtificerError
+            raise kind(f"the service did not start: {self._last_words()}; its log is {self.log}") from None
 
     def _first_line(self) -> bytes:
         """What the process says once it listens; empty when it ends or keeps silent instead."""
@@ -116,3 +137,11 @@ class Service:
     def _last_words(self) -> str:
         lines = self.log.read_text(encoding="utf-8", errors="replace").strip().splitlines()
         return lines[-1].removeprefix("error: ").rstrip(".") if lines else "it said nothing"
+
+
+def _close(process: subprocess.Popen[bytes]) -> None:
+    """Let go of the pipes; the process takes the end of its standard input as the wish that it ends."""
+    for pipe in (process.stdin, process.stdout):
+        if pipe is not None:
+            with contextlib.suppress(BrokenPipeError):
+                pipe.close()

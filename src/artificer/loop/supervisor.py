@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import signal
 import threading
 from collections.abc import Callable, Iterator
@@ -18,6 +19,8 @@ from artificer.training.request import Watch, silent
 from artificer.types import Json
 
 SCHEMA = "artificer.run/1"
+WATCH_SECONDS = 1.0
+_log = logging.getLogger("artificer.loop")
 
 
 def run_forever(
@@ -61,29 +64,52 @@ def run_forever(
                 )
             with Service(arguments, project.home / "server.log", clock) as service:
                 say(f"serving version {actions.champion_version(project)} at {service.url}")
-                while not stop.wait(project.problem.loop.interval.seconds):
-                    _look(project, service, clock, counts, say)
+                with _kept_alive(service, say):
+                    while not stop.wait(project.problem.loop.interval.seconds):
+                        _look(project, clock, counts, say)
         finally:
             cycle.shut_down()
     return {"schema": SCHEMA, "project": project.name, **counts}
 
 
-def _look(project: Project, service: Service, clock: Clock, counts: dict[str, int], say: Callable[[str], None]) -> None:
-    """One turn: keep the service up, run one cycle, tell what it came to. A failed cycle is told and not fatal."""
+def _look(project: Project, clock: Clock, counts: dict[str, int], say: Callable[[str], None]) -> None:
+    """Run one cycle and tell what it came to. What goes wrong in it is told, and the next look comes all the same."""
     from artificer.loop import cycle
 
     counts["cycles"] += 1
     try:
-        if service.keep_alive():
-            say(f"the service had died and was started again (restart {service.restarts})")
         result = cycle.run_cycle(f"cycle-{clock.now():%Y%m%dT%H%M%S%f}")
-    except ArtificerError as error:
-        say(f"this look failed, the next one comes in {project.problem.loop.interval}: {error}")
+    except Exception as error:
+        _log.debug("a look failed", exc_info=True)
+        sentence = " ".join(str(error).split())[:500] or type(error).__name__
+        say(f"this look failed, the next one comes in {project.problem.loop.interval}: {sentence}")
         return
     if "version" in result:
         counts["retrained"] += 1
     if result["action"] != "wait":
         say(_line(result))
+
+
+@contextmanager
+def _kept_alive(service: Service, say: Callable[[str], None]) -> Iterator[None]:
+    """Watch the service in a thread of its own: a training must not keep anyone from starting it again."""
+    ended = threading.Event()
+
+    def watch() -> None:
+        while not ended.wait(WATCH_SECONDS):
+            try:
+                if service.keep_alive():
+                    say(f"the service had died and was started again (restart {service.restarts})")
+            except ArtificerError as error:
+                say(str(error))
+
+    thread = threading.Thread(target=watch, name="service watch", daemon=True)
+    thread.start()
+    try:
+        yield
+    finally:
+        ended.set()
+        thread.join()
 
 
 def _line(result: Json) -> str:

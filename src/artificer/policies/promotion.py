@@ -39,9 +39,10 @@ class PromotionDecision:
 
 
 def decide_promotion(facts: PromotionFacts) -> PromotionDecision:
-    """Promote only what passes the gate and is shown to be better, or is the first of its kind.
+    """Promote what the gate does not fail and what is shown to be better, or is the first of its kind.
 
-    An undecided comparison keeps the champion: a change in production has to earn its risk.
+    An undecided comparison keeps the champion: a change in production has to earn its risk. An undecided gate does not
+    keep it: what is shown to be better on the same rows is the smaller risk of the two; the reason says so.
 
     Examples
     --------
@@ -54,11 +55,12 @@ def decide_promotion(facts: PromotionFacts) -> PromotionDecision:
     reason = facts.gate_reason.rstrip(".")
     if facts.gate == "FAIL":
         return PromotionDecision(False, f"the gate says FAIL: {reason}", evidence)
+    note = "" if facts.gate == "PASS" else f"; the gate is undecided: {reason}"
     if facts.champion is None:
-        note = "" if facts.gate == "PASS" else f"; the gate is undecided: {reason}"
         return PromotionDecision(True, f"the first version has no champion to beat{note}", evidence)
     if facts.comparison == "better":
-        return PromotionDecision(True, f"it does better than version {facts.champion} on the same rows", evidence)
+        better = f"it does better than version {facts.champion} on the same rows{note}"
+        return PromotionDecision(True, better, evidence)
     if facts.comparison == "worse":
         return PromotionDecision(False, f"it does worse than version {facts.champion} on the same rows", evidence)
     return PromotionDecision(

@@ -22,7 +22,7 @@ class Rules:
 
     Attributes
     ----------
-    min_new_labels : labelled rows that must have arrived since the champion was trained before it may be retrained.
+    min_new_labels : outcomes that must have arrived since the last training before there may be another.
     cooldown_seconds : between two retrainings.
     max_retrains_per_day : in any 24 hours.
     search_every : each this-many-th retraining searches afresh; the others repeat the champion's recipe.
@@ -122,7 +122,7 @@ def decide(facts: Facts, rules: Rules) -> Decision:
         )
     cause = _cause(facts)
     if cause is None:
-        return Decision(Action.WAIT, "performance is as promised and no column has drifted", evidence, ("refit",))
+        return Decision(Action.WAIT, "performance is as promised and nothing has drifted", evidence, ("refit",))
     obstacle = _obstacle(facts, rules)
     if obstacle is not None:
         return Decision(Action.ALERT, f"{cause}, but {obstacle}", evidence, ("refit", "search"))
@@ -146,7 +146,7 @@ def _cause(facts: Facts) -> str | None:
         )
     if facts.drifted:
         shown = ", ".join(facts.drifted[:5]) + (" and others" if len(facts.drifted) > 5 else "")
-        return f"{len(facts.drifted)} inputs have drifted ({shown})"
+        return f"{len(facts.drifted)} columns or scores have drifted ({shown})"
     return None
 
 
