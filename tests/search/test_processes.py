@@ -112,6 +112,7 @@ def test_nothing_survives_the_death_of_the_run(fakes, tmp_path):
     run.wait()
     run.stdout.close()
     assert wait_for(lambda: not alive(server) and not alive(fit))
+    assert list(tmp_path.iterdir()) == [program], "the table is gone too"
 
 
 def children_of(pid):

@@ -19,6 +19,7 @@ import math
 import os
 import resource
 import selectors
+import shutil
 import signal
 import sys
 import time
@@ -53,6 +54,7 @@ class Server:
 
     folder: Path = Path()
     memory_mb: float = math.inf
+    has_table: bool = False
     data: TrainingData | None = None
     children: dict[int, Child] = field(default_factory=dict)
     warmed: set[str] = field(default_factory=set)
@@ -89,7 +91,7 @@ class Server:
         for line in lines:
             order = json.loads(line)
             if "table" in order:
-                self.folder, self.memory_mb = Path(order["table"]), order["memory_mb"]
+                self.folder, self.memory_mb, self.has_table = Path(order["table"]), order["memory_mb"], True
             elif "fit" in order:
                 self.start(FitTask.from_json(order["fit"]))
             else:
@@ -230,11 +232,15 @@ def main() -> None:
     for module in sys.argv[1:]:
         importlib.import_module(module)
     server = Server()
+    over = False
     try:
         server.serve()
+        over = True
     finally:
         for pid in list(server.children):
             server.kill(pid, "the run is over")
+        if over and server.has_table:  # a run that was killed cannot remove it any more
+            shutil.rmtree(server.folder, ignore_errors=True)
         sys.stderr.flush()
         os._exit(0)  # nothing here needs the interpreter's slow goodbye
 
