@@ -54,7 +54,10 @@ def test_a_budget_of_one_second(artificer: Any, make_project: Any, orders: Order
     before = slowdown()
     answer = artificer.process("train", "--project", shop.dir, "--budget", "1s", "--json")
     document = answer.done()
-    assert document["seconds"] < 6 * max(before, slowdown())
+    slow = max(before, slowdown())
+    assert sum(stage["seconds"] for stage in document["stages"]) < 6 * slow
+    # Besides the run itself: loading MLflow, registering, and the report.
+    assert document["seconds"] < 10 * slow
     assert document["version"] == 1
     assert len(sound(shop.home)) >= 1
     assert sum(row["weight"] for row in document["leaderboard"]) == pytest.approx(1)
