@@ -96,4 +96,3 @@ class Blocks:
     def of(self, kind: Kind) -> Floats | Strings | Ints:
         block: Floats | Strings | Ints = getattr(self, kind.value)
         return block
-

@@ -13,7 +13,7 @@ def test_a_run_without_a_mistake_does_not_call_mistakes_impossible() -> None:
     sure[np.arange(240), y] = 0.96
     chosen = calibrate(y, sure, Task.MULTICLASS)
     highest = chosen.apply(sure).max(axis=1)
-    assert 0.96 <= highest.min()
+    assert highest.min() >= 0.96
     assert highest.max() < 0.999, "240 rows cannot show that a mistake is rarer than one in a thousand"
 
 
