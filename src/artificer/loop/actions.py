@@ -16,6 +16,9 @@ from artificer.bundle.format import load_bundle
 from artificer.bundle.pointer import read_pointer
 from artificer.clock import Clock, SystemClock
 from artificer.errors import BundleDamagedError, MissingError
+from artificer.loop.comparing import compare_on as compare_on
+from artificer.loop.comparing import compare_unseen
+from artificer.loop.comparing import scores_on as scores_on
 from artificer.loop.history import History, Record
 from artificer.policies.promotion import PromotionFacts, decide_promotion
 from artificer.problem.project import Project
@@ -152,8 +155,7 @@ def enter(project: Project, run: Json) -> int:
 def compare(project: Project, run: Json) -> Json | None:
     """Hold a new version against the champion on the new run's test rows; None without a champion.
 
-    Neither was fitted on those rows when the run split by time or arrival, or repeated an earlier run's split;
-    otherwise the champion may have seen some of them, which favours the champion.
+    Rows that the champion was trained on, which a table that has grown puts among the test rows, are left out.
     """
     try:
         version, champion = champion_bundle(project)
@@ -162,48 +164,7 @@ def compare(project: Project, run: Json) -> Json | None:
     HoldoutLedger(project.holdout_ledger).record(
         run["id"], f"comparison with champion version {version}", SystemClock().now()
     )
-    challenger = load_bundle(Path(run["bundle"]))
-    frame = _test_frame(project, run)
-    result = compare_on(champion, challenger, frame, run)
-    return {"champion": version, "rows": frame.height, **result}
-
-
-def compare_on(champion: Bundle, challenger: Bundle, frame: Any, run: Json) -> Json:
-    """Paired comparison of the challenger (a) with the champion (b) on `frame`, classes as the challenger has them."""
-    from artificer.evaluation.comparison import paired_comparison
-    from artificer.metrics.base import metric
-    from artificer.tables.arrays import encode_target
-
-    contract = challenger.contract
-    y = encode_target(frame, contract)
-    positive = contract.classes.index(contract.positive) if contract.positive in contract.classes else 1
-    result = paired_comparison(
-        y,
-        scores_on(challenger, frame, contract.classes),
-        scores_on(champion, frame, contract.classes),
-        metric(run["metric"], positive),
-        times=_order(frame.height) if run["evaluation"]["time_ordered"] else None,
-    )
-    return result.to_json()
-
-
-def scores_on(bundle: Bundle, frame: Any, classes: Sequence[str]) -> Any:
-    """Scores of a bundle on a table, its columns in the order of `classes`; a class it does not know gets 0."""
-    import numpy as np
-
-    from artificer.tables.arrays import to_blocks
-
-    blocks, _ = to_blocks(frame, bundle.contract, strict=False)
-    scores = bundle.predict_blocks(blocks).astype(np.float64)
-    known = bundle.contract.classes
-    if tuple(known) == tuple(classes):
-        return scores
-    aligned = np.zeros((len(scores), len(classes)))
-    for code, name in enumerate(classes):
-        if name in known:
-            aligned[:, code] = scores[:, known.index(name)]
-    total = aligned.sum(axis=1, keepdims=True)
-    return np.divide(aligned, total, out=np.full_like(aligned, 1 / max(len(classes), 1)), where=total > 0)
+    return {"champion": version, **compare_unseen(project.runs, version, champion, run)}
 
 
 def settle(project: Project, run: Json, version: int, comparison: Json | None, actor: str) -> Json:
@@ -355,20 +316,6 @@ def _metrics(run: Json) -> dict[str, float]:
     found = {m["name"]: m["score"]["value"] for m in run["evaluation"]["metrics"] if m["score"]["value"] is not None}
     measured = {k: v for k, v in run["measured"].items() if isinstance(v, (int, float))}
     return {**found, **measured, "seconds": run["seconds"]}
-
-
-def _test_frame(project: Project, run: Json) -> Any:
-    import polars as pl
-
-    from artificer.training.train import TEST_FILE
-
-    return pl.read_parquet(run_folder(project, run["id"]) / TEST_FILE)
-
-
-def _order(rows: int) -> Any:
-    import numpy as np
-
-    return np.arange(rows)
 
 
 def with_overrides(project: Project, **changes: Any) -> Project:

@@ -8,8 +8,10 @@ Standard library only: the serving process imports this file.
 from __future__ import annotations
 
 import re
+from collections.abc import Callable
 from dataclasses import dataclass
-from datetime import date
+from datetime import date, datetime, timedelta
+from decimal import Decimal
 from functools import cache, cached_property
 
 WHITESPACE = (
@@ -106,6 +108,21 @@ class NumberFormat:
         value = float(body.replace(self.decimal, "."))
         return -value if negative or "-" in (before, after) else value
 
+    def write(self, value: float) -> str:
+        """Write a finite number this way, with all its digits: ``parse`` gives it back.
+
+        Examples
+        --------
+        >>> number_format("1.234,5 kg").write(-1765.56), number_format("$1,234.5").write(20)
+        ('-1.765,56 kg', '$20')
+        """
+        digits = format(abs(Decimal(repr(value))), "f").removesuffix(".0")
+        whole, _, fraction = digits.partition(".")
+        body = f"{int(whole):,}".replace(",", self.thousands) if self.thousands else whole
+        body += self.decimal + fraction if fraction else ""
+        pattern = max((body for body in NUMBER_BODIES if body in self.example), key=len)
+        return ("-" if value < 0 else "") + self.example.strip().replace(pattern, body, 1)
+
 
 @cache
 def number_format(example: str | None) -> NumberFormat:
@@ -159,6 +176,20 @@ MONTH_NUMBER = {
     **{name: number for number, name in enumerate(_MONTH_NAMES, 1)},
     **{name: number for number, name in enumerate(MONTHS, 1)},
     "sept": 9,
+}
+
+_WRITERS: dict[str, Callable[[datetime], str]] = {  # not strftime, whose names follow the locale
+    "%Y": lambda at: f"{at.year:04}",
+    "%y": lambda at: f"{at.year % 100:02}",
+    "%m": lambda at: f"{at.month:02}",
+    "%b": lambda at: MONTHS[at.month - 1].title(),
+    "%B": lambda at: _MONTH_NAMES[at.month - 1].title(),
+    "%d": lambda at: f"{at.day:02}",
+    "%H": lambda at: f"{at.hour:02}",
+    "%I": lambda at: f"{at.hour % 12 or 12:02}",
+    "%M": lambda at: f"{at.minute:02}",
+    "%S": lambda at: f"{at.second:02}",
+    "%p": lambda at: "AM" if at.hour < 12 else "PM",
 }
 
 
@@ -219,6 +250,24 @@ class TimeFormat:
         if part.get("offset_sign") == "-":
             offset = -offset
         return days * 86400 + hour * 3600 + minute * 60 + second - offset
+
+    def write(self, seconds: int) -> str | None:
+        """Write seconds since 1970-01-01 UTC this way; None where ``parse`` would not give them back.
+
+        Examples
+        --------
+        >>> time_format("%d/%m/%Y").write(86400), time_format("%I:%M %p").write(64800), time_format("iso").write(0)
+        ('02/01/1970', '06:00 PM', '1970-01-01T00:00:00')
+        >>> time_format("%d/%m/%Y").write(86401) is None
+        True
+        """
+        if not EARLIEST <= seconds <= LATEST:
+            return None
+        at = datetime(1970, 1, 1) + timedelta(seconds=seconds)
+        text = (
+            at.isoformat() if self.pattern == ISO else re.sub("%[A-Za-z]", lambda m: _WRITERS[m[0]](at), self.pattern)
+        )
+        return text if self.parse(text) == seconds else None
 
 
 @cache

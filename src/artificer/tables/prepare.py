@@ -77,6 +77,7 @@ def prepare(
     group: str | None = None,
     drop: Collection[str] = (),
     positive: object = None,
+    basis: pl.DataFrame | None = None,
 ) -> Prepared:
     """Make a table ready for training, and say everything that was decided on the way.
 
@@ -86,6 +87,8 @@ def prepare(
     target : the column to predict; rows without it are dropped and counted.
     task, positive : stated by the user, or None to infer them.
     time, group, ids, drop : columns with a purpose of their own.
+    basis : rows of the same columns by which the task, roles and formats are decided in place of the table's own: rows
+        that came later do not change what a column is.
 
     Raises
     ------
@@ -106,15 +109,18 @@ def prepare(
     check_target(whole, target)
     if target in ids or target in drop or target in (time, group):
         raise DataError(f'"{target}" is the target and cannot serve another purpose; name it once')
-    spec, label = _read_target(whole, target, task)
+    spec, label = _read_target(whole, target, basis)
     kept = label.is_not_null().to_numpy()
     frame = whole.filter(pl.Series(kept))
     if frame.is_empty() and whole.height:
         raise TargetError(f'every cell of the target "{target}" is missing; name a column that holds outcomes')
     if frame.height < 2:
         raise DataError(f"{frame.height} rows with a target are too few to learn from; give at least two")
+    judged = frame if basis is None else basis.filter(_labels(basis[target], spec).is_not_null())
+    if basis is not None and task is None:
+        task = infer_task(judged[target], spec).task
     question = infer_task(frame[target], spec, task=task, positive=positive)
-    specs, notes = infer_roles(frame, target, time=time, ids=ids, group=group, drop=drop)
+    specs, notes = infer_roles(judged, target, time=time, ids=ids, group=group, drop=drop)
     specs = tuple(replace(spec, role=Role.TARGET, reason=question.reason) if s.name == target else s for s in specs)
     draft = Contract(specs, target, question.task, question.classes, question.positive, question.label_kind, time=time)
     if not any(s.kind for s in specs):
@@ -140,17 +146,19 @@ def prepare(
     )
 
 
-def _read_target(frame: pl.DataFrame, target: str, task: Task | None) -> tuple[ColumnSpec, pl.Series]:
+def _read_target(frame: pl.DataFrame, target: str, basis: pl.DataFrame | None) -> tuple[ColumnSpec, pl.Series]:
     """How the target is read, and its labels with null where there is none."""
-    series = frame[target]
+    series = frame[target] if basis is None else basis[target]
     if series.dtype.is_nested():
         raise TargetError(f'the target "{target}" holds values of type {series.dtype}; name a column of single values')
-    spec = typed_spec(series, read_columns(frame.select(target)).get(target))
+    spec = typed_spec(series, read_columns(series.to_frame()).get(target))
+    return spec, _labels(frame[target], spec)
+
+
+def _labels(series: pl.Series, spec: ColumnSpec) -> pl.Series:
     if spec.role is Role.NUMERIC:
-        numbers = column_numbers(series, spec)
-        return spec, pl.Series(target, numbers).fill_nan(None)
-    kind = "bool" if spec.role is Role.BOOLEAN else "string"
-    return spec, label_texts(series, spec, kind)
+        return pl.Series(spec.name, column_numbers(series, spec)).fill_nan(None)
+    return label_texts(series, spec, "bool" if spec.role is Role.BOOLEAN else "string")
 
 
 def _describe(contract: Contract, blocks: Blocks) -> tuple[ColumnSpec, ...]:

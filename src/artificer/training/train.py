@@ -7,7 +7,7 @@ import math
 import os
 from collections.abc import Iterator, Sequence
 from contextlib import closing, contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -23,14 +23,17 @@ from artificer.metrics.base import Metric, default_metric, metric, metrics
 from artificer.problem.model import Problem
 from artificer.search.records import Budget, Progress, SearchRequest, SearchResult
 from artificer.splits.split import folds, holdout
-from artificer.training.combine import append_rows
+from artificer.training.combine import combine
 from artificer.training.lineage import lineage
 from artificer.training.measure import measure
 from artificer.training.record import Rows, TrainingRun, keep_test_rows
 from artificer.training.request import TrainingRequest
+from artificer.training.row_hashes import keep_hashes, row_hashes
 from artificer.types import Ints, Json, Kind, Task
 
 if TYPE_CHECKING:
+    import polars as pl
+
     from artificer.bundle.model import Bundle
     from artificer.search.processes import ProcessExecutor
     from artificer.sources.base import ReadResult
@@ -47,7 +50,7 @@ SMALL_CELLS = 30_000
 LUCK_MOST = 0.025
 """The one-sided level of the gate's intervals: where luck reaches a perfect score more often, nothing passes."""
 TEST_FILE = "test.parquet"
-"""The test rows as they came, kept so that a champion and a challenger can be compared on them."""
+"""The test rows in the order of time, kept so that a champion and a challenger can be compared on them."""
 
 
 @dataclass
@@ -93,13 +96,15 @@ def _train(request: TrainingRequest, executor: ProcessExecutor) -> TrainingRun:
     with stages.stage("read"):
         watch("reading the data", None, None)
         read = _read(request)
-        frame = append_rows(read.frame, request.production_rows)
+        combined = combine(read.frame, request.production_rows, problem.data.id)
+        read = replace(read, notes=(*read.notes, *combined.notes))
     with stages.stage("check"):
         watch("checking the data", None, None)
-        prepared = prepare_for(problem, frame)
+        prepared = prepare_for(problem, combined.frame, combined.source)
         findings = _findings(prepared)
     with stages.stage("split"):
         train_rows, test_rows, times = _split(request, prepared)
+        test_rows = _in_time(test_rows, times)
     measured_by = chosen_metric(problem, prepared)
     request.checked()
     with stages.stage("search"):
@@ -116,6 +121,8 @@ def _train(request: TrainingRequest, executor: ProcessExecutor) -> TrainingRun:
         verdict = gate_of(problem, evaluation, measured, is_constant=_is_constant(found), luck=luck)
         facts = lineage(request, read, prepared, len(train_rows), len(test_rows), found.seconds)
         keep_test_rows(prepared.frame[test_rows], request.folder / TEST_FILE)
+        hashes = row_hashes(prepared.frame, prepared.blocks, prepared.contract)
+        keep_hashes(request.folder, hashes, train_rows, test_rows)
         path, digest = _write(request, draft, prepared, train_rows, scores, evaluation, verdict, measured, facts)
     run = _record(request, read, prepared, train_rows, test_rows, measured_by, found, evaluation, verdict)
     return TrainingRun(
@@ -166,8 +173,8 @@ def chosen_metric(problem: Problem, prepared: Prepared) -> Metric:
     return found
 
 
-def prepare_for(problem: Problem, frame: Any) -> Prepared:
-    """Type the table and give each column its role, as the problem says."""
+def prepare_for(problem: Problem, frame: Any, basis: pl.DataFrame | None = None) -> Prepared:
+    """Type the table and give each column its role, as the problem says and as the rows of `basis`, if given, show."""
     from artificer.tables.prepare import prepare
 
     data = problem.data
@@ -180,6 +187,7 @@ def prepare_for(problem: Problem, frame: Any) -> Prepared:
         group=data.group,
         drop=data.drop,
         positive=data.positive,
+        basis=basis,
     )
 
 
@@ -253,6 +261,12 @@ def _split(request: TrainingRequest, prepared: Prepared) -> tuple[Ints, Ints, ND
         n, task, prepared.y, training.test_share, seed, groups=prepared.groups, times=prepared.times
     )
     return train_rows, test_rows, prepared.times
+
+
+def _in_time(rows: Ints, times: NDArray[Any] | None) -> Ints:
+    """Rows in the order of time, else of the table: what depends on its neighbours is tested beside them."""
+    rows = np.sort(rows)
+    return rows if times is None else rows[np.argsort(times[rows], kind="stable")]
 
 
 def _search(
@@ -451,10 +465,10 @@ def _record(
 ) -> dict[str, Any]:
     contract, primary = prepared.contract, evaluation.primary
     rows = Rows(
-        read=read.rows_read + len(request.production_rows),
+        read=prepared.rows.read,
         used=len(prepared.y),
         rejected=read.rows_rejected,
-        target_missing=read.rows_read + len(request.production_rows) - len(prepared.y),
+        target_missing=prepared.rows.dropped_target_missing,
         train=len(train_rows),
         test=len(test_rows),
     )
