@@ -34,7 +34,7 @@ CHOOSING_SECONDS = 0.5
 CHOOSING_SHARE = 0.05
 """What choosing the members' weights takes, at most this share of the budget."""
 
-TIGHT_SHARE = 0.25
+TIGHT_SHARE = 0.1
 """Where a fold and a fit on all rows take more than this share of what is left, the fold's model is kept."""
 
 LEAST_ROWS = 500
@@ -209,7 +209,7 @@ class Run:
 
     def collect(self) -> None:
         """Wait for a fit to end and take it in; stop what runs when only the reserve is left."""
-        wait = None if self.total == math.inf else max(self.left - 0.7 * self.reserve(), 0.0) + 0.01
+        wait = None if self.total == math.inf else max(self.left - 0.85 * self.reserve(), 0.0) + 0.01
         done = wait_any(list(self.running), wait)
         if not done:
             self.abandon("the budget ended before this fold did")
@@ -259,14 +259,20 @@ class Run:
             seed=self.request.seed,
             threads=self.request.threads,
             max_rows=self.max_rows,
-            keep_model=fold == 0 and self.is_short_for(i),
+            keep_model=fold == 0 and self.is_worth_keeping(i),
             soft_seconds=soft,
             hard_seconds=hard,
         )
 
-    def is_short_for(self, i: int) -> bool:
-        """Whether there may be no time to fit this candidate on all rows, so that a fold's model is worth keeping."""
-        return i > 0 and self.fold_cost(i) + self.whole_cost(i) > TIGHT_SHARE * self.left
+    def is_worth_keeping(self, i: int) -> bool:
+        """Whether the model of a candidate's first fold may be needed, as there may be no time for one of all rows.
+
+        The first one always is: machines get slower without notice.
+        """
+        if i == 0 or self.request.budget.seconds is None:
+            return False
+        kept = any(outcome.task.fold is not None for outcome in self.ready.values())
+        return not kept or self.fold_cost(i) + self.whole_cost(i) > TIGHT_SHARE * self.left
 
     def limits(self, i: int, fold: int | None) -> tuple[float, float]:
         """Seconds after which a fit should end by itself, and after which it is killed."""
