@@ -96,6 +96,12 @@ def test_a_target_of_whole_numbers_keeps_the_fractions_of_outcomes() -> None:
     assert ready.y[-1] == 2.7
 
 
+def test_an_outcome_of_a_third_class_is_a_class() -> None:
+    frame = pl.DataFrame({"x": np.arange(100) % 7 * 0.5, "y": ["good", "bad"] * 50})
+    found = combine(frame, [{"x": 1.25, "y": "odd"}, {"x": 1.5, "y": "odd"}])
+    assert prepare(found.frame, target="y", basis=found.source).contract.classes == ("bad", "good", "odd")
+
+
 WRITTEN = [prefix + body + suffix for body in NUMBER_BODIES for prefix, suffix in (("", ""), ("$", ""), ("", " kg"))]
 
 

@@ -118,7 +118,8 @@ def prepare(
         raise DataError(f"{frame.height} rows with a target are too few to learn from; give at least two")
     judged = frame if basis is None else basis.filter(_labels(basis[target], spec).is_not_null())
     if basis is not None and task is None:
-        task = infer_task(judged[target], spec).task
+        found = infer_task(judged[target], spec).task
+        task = found if found is not Task.BINARY else None  # a third class may have come
     question = infer_task(frame[target], spec, task=task, positive=positive)
     specs, notes = infer_roles(judged, target, time=time, ids=ids, group=group, drop=drop)
     specs = tuple(replace(spec, role=Role.TARGET, reason=question.reason) if s.name == target else s for s in specs)
