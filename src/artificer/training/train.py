@@ -45,6 +45,8 @@ TAIL_MAX = 4.0
 SEARCH_LEAST = 0.5
 """Seconds of search in the shortest run: what a boosting fit on a small table takes."""
 IMPORTANCE_SECONDS = 1.5
+REFERENCE_ROWS = 1000
+"""So many of the newest rows describe the present after a retraining, where there are so many."""
 SMALL_BYTES = 30_000
 SMALL_CELLS = 30_000
 LUCK_MOST = 0.025
@@ -123,7 +125,9 @@ def _train(request: TrainingRequest, executor: ProcessExecutor) -> TrainingRun:
         keep_test_rows(prepared.frame[test_rows], request.folder / TEST_FILE)
         hashes = row_hashes(prepared.frame, prepared.blocks, prepared.contract)
         keep_hashes(request.folder, hashes, train_rows, test_rows)
-        path, digest = _write(request, draft, prepared, train_rows, scores, evaluation, verdict, measured, facts)
+        path, digest = _write(
+            request, draft, prepared, (train_rows, test_rows), scores, evaluation, verdict, measured, facts
+        )
     run = _record(request, read, prepared, train_rows, test_rows, measured_by, found, evaluation, verdict)
     return TrainingRun(
         **run,
@@ -414,11 +418,23 @@ def _constant(task: Task, y: NDArray[Any], n_classes: int) -> NDArray[np.float64
     return np.bincount(y.astype(np.int64), minlength=n_classes) / len(y)
 
 
+def _reference_rows(request: TrainingRequest, train_rows: Ints, test_rows: Ints) -> Ints:
+    """Rows that production is expected to resemble: those trained on, or after a retraining the newest ones alone.
+
+    Held against old rows and new ones together, the very world that a retraining was for would look drifted.
+    """
+    if request.newest_test_rows is None:
+        return train_rows
+    n = len(train_rows) + len(test_rows)
+    newest = max(len(test_rows), min(REFERENCE_ROWS, len(request.production_rows)))
+    return np.arange(n - newest, n, dtype=np.int64)
+
+
 def _write(
     request: TrainingRequest,
     draft: Bundle,
     prepared: Prepared,
-    train_rows: Ints,
+    parts: tuple[Ints, Ints],
     scores: NDArray[Any],
     evaluation: Evaluation,
     verdict: GateReport,
@@ -429,18 +445,19 @@ def _write(
     from artificer.drift.reference import summarise
 
     contract = draft.contract
+    seen = _reference_rows(request, *parts)
     content = BundleContent(
         name=request.name,
         model=draft.model,
         contract=contract,
         # Scores of test rows: those of training rows are surer than production's will be, which would look like drift.
         reference=summarise(
-            prepared.blocks.take(train_rows),
+            prepared.blocks.take(seen),
             {kind: contract.names(kind) for kind in Kind},
             scores,
             task=contract.task,
             classes=contract.classes,
-            y=prepared.y[train_rows],
+            y=prepared.y[seen],
             moving=(contract.time,) if contract.time else (),
             positive=contract.classes.index(contract.positive) if contract.positive in contract.classes else 1,
         ),
