@@ -63,6 +63,6 @@ def decide_promotion(facts: PromotionFacts) -> PromotionDecision:
         return PromotionDecision(True, better, evidence)
     if facts.comparison == "worse":
         return PromotionDecision(False, f"it does worse than version {facts.champion} on the same rows", evidence)
-    return PromotionDecision(
-        False, f"on the same rows it cannot be told from version {facts.champion}, which stays", evidence
-    )
+    why = str((facts.comparison_evidence or {}).get("reason", "")).rstrip(".")
+    told = f"on the same rows it cannot be told from version {facts.champion}, which stays"
+    return PromotionDecision(False, f"{told} ({why})" if why else told, evidence)
