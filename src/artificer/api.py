@@ -91,7 +91,7 @@ class Run:
     folder : bundle, record and report of the run.
     """
 
-    document: Json
+    document: Json = field(repr=False)
     folder: Path
     _keep: Any = field(default=None, repr=False)
 
@@ -246,7 +246,7 @@ def init(
     contract = prepared.contract
     values = {
         "data": {
-            "source": os.path.relpath(Path(source).resolve(), folder.resolve()),
+            "source": source if Path(source).is_absolute() else _beside(source, folder),
             "target": target,
             "task": contract.task.value,
             **({"positive": contract.positive} if contract.positive else {}),
@@ -277,6 +277,11 @@ def init(
         ],
         "notes": [*read.notes, *prepared.notes],
     }
+
+
+def _beside(source: str, folder: Path) -> str:
+    """A relative path as seen from the project's folder, so that both can be moved together."""
+    return os.path.relpath(Path(source).resolve(), folder.resolve())
 
 
 def train_project(
@@ -391,6 +396,8 @@ def export(project: Path, output: Path, *, version: int | None = None) -> Json:
     from artificer.bundle.exporters.onnx import export_onnx
 
     bundle, number = _bundle_of(project, version)
+    if output.is_dir() or output.suffix.lower() != ".onnx":
+        raise UsageError(f"{output} is no name for an ONNX file; name one that ends in .onnx")
     export_onnx(bundle, output)
     return {"schema": EXPORT_SCHEMA, "output": str(output), "version": number}
 

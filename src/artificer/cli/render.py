@@ -64,17 +64,32 @@ def train(document: Json) -> None:
     console.print(f"Version {document['version']} {promoted}{escape(reason)}.")
     for note in document["notes"]:
         console.print(f"note: {escape(note)}")
+    for finding in document["findings"]:
+        if finding["severity"] != "info":
+            console.print(f"[yellow]{escape(finding['severity'])}[/]: {escape(finding['evidence'])}")
+    untried = sum(row["status"] == "skipped" for row in document["leaderboard"])
+    if untried:
+        console.print(f"{untried} candidates were not tried within the budget; the report names them.")
+    if document["rejects"]:
+        console.print(f"Rejected lines: {escape(document['rejects'])}", soft_wrap=True)
     if document.get("report"):
-        console.print(f"Report: {escape(document['report'])}")
+        console.print(f"Report: {escape(document['report'])}", soft_wrap=True)
     console.print(f"{document['seconds']:.1f} s")
 
 
 def predict(document: Json) -> None:
     console = _console()
+    by = f"version {document['version']}" if document["version"] else "the bundle"
     console.print(
-        f"{document['rows']:,} rows scored by version {document['version']} into {escape(document['output'])} "
-        f"({document['seconds']:.1f} s)."
+        f"{document['rows']:,} rows scored by {by} into {escape(document['output'])} ({document['seconds']:.1f} s).",
+        soft_wrap=True,
     )
+    if document["rejected"]:
+        console.print(
+            f"{document['rejected']:,} lines could not be read and are not in the output; see "
+            f"{escape(document['rejects'] or '')}",
+            soft_wrap=True,
+        )
     for note in document["notes"]:
         console.print(f"note: {escape(note)}")
 
@@ -112,7 +127,7 @@ def models(document: Json) -> None:
 
 
 def promoted(document: Json) -> None:
-    before = f" (before: version {document['previous']})" if document["previous"] else ""
+    before = f" (before: version {document['previous']})" if document["previous"] else f": {document['reason']}"
     _console().print(f"Version {document['version']} is champion{before}.")
 
 

@@ -69,16 +69,16 @@ def run_demo(*, folder: Path | None, port: int, stay: bool, say: Callable[[str],
         project, threads=api.threads(), after_training=lambda document: api.write_run_report(project, document)
     )
     try:
-        _tell_first(cycle.run_first_training("first"), project, tell)
+        # The service first: it takes its port at once and answers 503 until there is a champion.
         with Service(server_arguments(project, port=port), project.home / "server.log") as service:
-            tell(
-                f"Serving version {actions.champion_version(project)} at {service.url} (status page, /docs, /metrics)."
-            )
+            _tell_first(cycle.run_first_training("first"), project, tell)
+            _take_up(service, project)
+            version = actions.champion_version(project)
+            tell(f"Serving version {version} at {service.url} (status page, /docs, /metrics).")
             traffic = _live_year(service, later, project, tell)
             summary = _sum_up(traffic, later, project, tell)
-            reports = sorted(project.runs.glob("*/report.html"))
-            tell(f"Reports: {', '.join(map(str, reports))}")
-            tell(f"{time.monotonic() - started:.0f} s in all. The project is in {home / 'bikes'}.")
+            tell(f"The report of each training: {project.runs}/*/report.html")
+            tell(f"{time.monotonic() - started:.0f} s in all. The project is in {home / PROJECT}.")
             if stay:
                 say(f"Still serving at {service.url}; end with Ctrl-C.")
                 with contextlib.suppress(KeyboardInterrupt):
@@ -168,6 +168,7 @@ def _outcome(result: Json) -> str:
 def _take_up(service: Service, project: Project) -> None:
     """Wait until the running service answers with the champion; it looks for a new one by itself."""
     import json
+    import urllib.error
     import urllib.request
 
     from artificer.loop import actions
@@ -176,7 +177,11 @@ def _take_up(service: Service, project: Project) -> None:
     deadline = time.monotonic() + 10.0
     pause = threading.Event()
     while time.monotonic() < deadline:
-        with urllib.request.urlopen(f"{service.url}/v1/model", timeout=10) as response:  # noqa: S310 -- our own service
+        # Before its first champion the service answers 503.
+        with (
+            contextlib.suppress(urllib.error.HTTPError),
+            urllib.request.urlopen(f"{service.url}/v1/model", timeout=10) as response,  # noqa: S310 -- our own service
+        ):
             if str(json.loads(response.read())["version"]) == wanted:
                 return
         pause.wait(0.1)

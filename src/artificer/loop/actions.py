@@ -268,6 +268,8 @@ def promote(project: Project, version: int, reason: str, actor: str = "person") 
     """Make a version champion by decree."""
     before = _standing(project)
     registry_of(project).promote(version, reason, who=actor, evidence={})
+    if before == version:
+        return {"version": version, "previous": None, "reason": "it was champion already"}
     return _note_change(project, "promotion", before, version, reason, actor)
 
 

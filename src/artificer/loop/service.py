@@ -54,12 +54,14 @@ class Service:
     Attributes
     ----------
     log : gets what the process says on stderr.
+    handover : seconds to wait for the port at the first start, where an earlier service may be about to leave it.
     url : where it listens, once it does.
     """
 
     arguments: Sequence[str]
     log: Path
     clock: Clock = field(default_factory=SystemClock)
+    handover: float = 0.0
     restarts: int = 0
     url: str = ""
     _process: subprocess.Popen[bytes] | None = None
@@ -67,7 +69,7 @@ class Service:
 
     def __enter__(self) -> Service:
         # A server whose loop was killed ends by itself, but may still be answering its last requests.
-        deadline = Deadline.after(self.clock, HANDOVER_SECONDS)
+        deadline = Deadline.after(self.clock, self.handover)
         while True:
             try:
                 self._start()

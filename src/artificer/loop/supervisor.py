@@ -12,7 +12,7 @@ from types import FrameType
 from artificer.clock import Clock, SystemClock
 from artificer.errors import ArtificerError
 from artificer.loop import actions
-from artificer.loop.service import Service, server_arguments
+from artificer.loop.service import HANDOVER_SECONDS, Service, server_arguments
 from artificer.problem.lock import FileLock
 from artificer.problem.project import Project
 from artificer.training.request import Watch, silent
@@ -47,6 +47,7 @@ def run_forever(
     clock, stop = clock or SystemClock(), stop or threading.Event()
     project.prepare()
     counts = {"cycles": 0, "retrained": 0}
+    told: dict[str, str] = {}
     arguments = server_arguments(project, host, port)
     with FileLock(project.home / "loop.lock", "running the loop", clock), _stopped_by_signals(stop):
         actions.registry_of(project).reconcile()
@@ -62,17 +63,19 @@ def run_forever(
                     f"no version of {project.name} passed the gate, so there is nothing to serve; read the report, "
                     "change the requirements or the data, and run again"
                 )
-            with Service(arguments, project.home / "server.log", clock) as service:
+            with Service(arguments, project.home / "server.log", clock, handover=HANDOVER_SECONDS) as service:
                 say(f"serving version {actions.champion_version(project)} at {service.url}")
                 with _kept_alive(service, say):
                     while not stop.wait(project.problem.loop.interval.seconds):
-                        _look(project, clock, counts, say)
+                        _look(project, clock, counts, told, say)
         finally:
             cycle.shut_down()
     return {"schema": SCHEMA, "project": project.name, **counts}
 
 
-def _look(project: Project, clock: Clock, counts: dict[str, int], say: Callable[[str], None]) -> None:
+def _look(
+    project: Project, clock: Clock, counts: dict[str, int], told: dict[str, str], say: Callable[[str], None]
+) -> None:
     """Run one cycle and tell what it came to. What goes wrong in it is told, and the next look comes all the same."""
     from artificer.loop import cycle
 
@@ -86,8 +89,11 @@ def _look(project: Project, clock: Clock, counts: dict[str, int], say: Callable[
         return
     if "version" in result:
         counts["retrained"] += 1
-    if result["action"] != "wait":
-        say(_line(result))
+    # An alert that stands is said once, not at every look.
+    line = _line(result)
+    if result["action"] != "wait" and line != told.get("last"):
+        say(line)
+    told["last"] = line
 
 
 @contextmanager

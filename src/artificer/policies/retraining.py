@@ -159,5 +159,5 @@ def _obstacle(facts: Facts, rules: Rules) -> str | None:
         return f"the last retraining is too recent (allowed again in {waits:.0f} s)"
     today = sum(facts.now - at < 86_400 for at in facts.retrained_at)
     if today >= rules.max_retrains_per_day:
-        return f"{today} retrainings in 24 hours are the limit that the spec sets"
+        return f"{today} retrainings in 24 hours are the limit (loop.max_retrains_per_day)"
     return None

@@ -38,6 +38,10 @@ Cells: TypeAlias = tuple[Any, list[tuple[str, Mask]]]
 ABSENT = "column is absent"
 
 
+MOST_NAMED = 5
+"""So many absent columns are named in one sentence."""
+
+
 @dataclass(frozen=True, slots=True)
 class Breach:
     """Cells of one column that break one rule and became missing: how many, the first rows, the first values."""
@@ -47,6 +51,19 @@ class Breach:
     count: int
     rows: tuple[int, ...]
     examples: tuple[str, ...]
+
+
+def _check_columns(frame: pl.DataFrame, contract: Contract) -> None:
+    """Name every column that is needed and absent, a few at the most."""
+    needed = [column.name for column in contract.columns if column.kind is not None and not column.nullable]
+    absent = [name for name in needed if name not in frame.columns]
+    if len(absent) == 1:
+        hint = nearest(absent[0], frame.columns) or "; add it"
+        raise ContractError(f'the table lacks the column "{absent[0]}" that the model needs{hint}')
+    if absent:
+        named = ", ".join(f'"{name}"' for name in absent[:MOST_NAMED])
+        more = f" and {len(absent) - MOST_NAMED} more" if len(absent) > MOST_NAMED else ""
+        raise ContractError(f"the table lacks {len(absent)} columns that the model needs: {named}{more}; add them")
 
 
 @overload
@@ -85,12 +102,10 @@ def to_blocks(
     ([[1500.25], [nan]], 1, ('much',))
     """
     breaches: list[Breach] = []
+    _check_columns(frame, contract)
 
     def read(column: ColumnSpec) -> Any:
         if column.name not in frame.columns:
-            if not column.nullable:
-                hint = nearest(column.name, frame.columns) or "; add it"
-                raise ContractError(f'the table lacks the column "{column.name}" that the model needs{hint}')
             breaches.append(Breach(column.name, ABSENT, frame.height, (), ()))
             return _STAND_INS[column.role](frame.height)
         series = frame[column.name]

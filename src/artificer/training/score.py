@@ -45,6 +45,8 @@ def score_file(bundle: Bundle, source: str, output: Path) -> Json:
 
     if output.suffix.lower() not in WRITERS:
         raise UsageError(f"{output} has no known kind of file; end its name with one of {', '.join(WRITERS)}")
+    if output.exists() and Path(source).exists() and output.samefile(source):
+        raise UsageError(f"{output} is the input itself, which is never written over; choose another output")
     rejects = output.with_name(output.name + ".rejects.jsonl")
     read = read_source(source, options=ReadOptions(max_reject_share=1.0, rejects_path=rejects))
     frame, notes = score_frame(bundle, read.frame)

@@ -45,6 +45,10 @@ TAIL_MAX = 4.0
 SEARCH_LEAST = 0.5
 """Seconds of search in the shortest run: what a boosting fit on a small table takes."""
 IMPORTANCE_SECONDS = 1.5
+IMPORTANCE_SHARE = 0.04
+"""Share of a short budget that the importance of columns may take."""
+SHORT_SECONDS = 20.0
+"""Under a shorter budget only the metrics that were asked for are estimated; their intervals take seconds."""
 REFERENCE_ROWS = 1000
 """So many of the newest rows describe the present after a retraining, where there are so many."""
 SMALL_BYTES = 30_000
@@ -378,7 +382,8 @@ def _evaluate(
     contract, blocks = prepared.contract, prepared.blocks.take(test_rows)
     y, scores = prepared.y[test_rows], draft.predict_blocks(blocks)
     wanted = {measured_by.name} | {r.name for r in request.problem.requirements if not r.is_operational}
-    wanted |= set(USUAL[contract.task])
+    if _has_time(request.problem):
+        wanted |= set(USUAL[contract.task])
     others = [metric(name, measured_by.positive) for name in sorted(wanted - {measured_by.name})]
     seed = request.problem.training.seed
     evaluation = evaluate(
@@ -397,11 +402,22 @@ def _evaluate(
         y,
         measured_by,
         {kind: contract.names(kind) for kind in Kind},
-        seconds=IMPORTANCE_SECONDS,
+        seconds=_importance_seconds(request.problem),
         seed=seed,
         clock=request.clock,
     )
     return evaluation, tuple(item.to_json() for item in importance), scores
+
+
+def _has_time(problem: Problem) -> bool:
+    """Whether the budget leaves time for more than was asked for."""
+    seconds = problem.training.budget.seconds
+    return seconds is None or seconds >= SHORT_SECONDS
+
+
+def _importance_seconds(problem: Problem) -> float:
+    seconds = problem.training.budget.seconds
+    return IMPORTANCE_SECONDS if seconds is None else min(IMPORTANCE_SECONDS, IMPORTANCE_SHARE * seconds)
 
 
 USUAL = {
