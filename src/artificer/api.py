@@ -296,7 +296,7 @@ def train_project(
     opened = actions.with_overrides(open_project(project), **{"training.budget": budget, "training.seed": seed})
     opened.prepare()
     with opened.lock("training"):
-        document = actions.train_version(opened, _run_id(), watch=progress, threads=threads(), checked=reports.warm)
+        document = actions.train_version(opened, _run_id(), watch=progress, threads=threads(), under_way=reports.warm)
         progress("writing the report", None, None)
         document |= _reported(opened, document)
     document["seconds"] = round(_time.monotonic() - started, 3)

@@ -89,7 +89,7 @@ def fit(
     newest_test_rows: int | None = None,
     threads: int = 2,
     watch: Watch = silent,
-    checked: Callable[[], object] = nothing,
+    under_way: Callable[[], object] = nothing,
     clock: Clock | None = None,
 ) -> Json:
     """Train one version; returns the run's document. A run that has finished is not run again."""
@@ -106,7 +106,7 @@ def fit(
 
     def go_on() -> None:
         registry_of(project).warm()
-        checked()
+        under_way()
 
     request = TrainingRequest(
         run_id=run_id,
@@ -124,7 +124,7 @@ def fit(
         threads=threads,
         clock=clock,
         watch=watch,
-        checked=go_on,
+        under_way=go_on,
     )
     run = train(request)
     save_record(run, folder)
@@ -238,15 +238,15 @@ def train_version(
     watch: Watch = silent,
     threads: int = 2,
     cause: str = "request",
-    checked: Callable[[], object] = nothing,
+    under_way: Callable[[], object] = nothing,
 ) -> Json:
     """Everything `artificer train` does; returns the run's document with version and promotion filled in.
 
     Parameters
     ----------
-    checked : called once the data has proved fit to learn from, for what can be got ready meanwhile.
+    under_way : called once the search is under way, for what can be got ready meanwhile.
     """
-    run = fit(project, run_id, cause=cause, watch=watch, checked=checked, threads=threads)
+    run = fit(project, run_id, cause=cause, watch=watch, under_way=under_way, threads=threads)
     watch("registering the model", None, None)
     version = enter(project, run)
     note_trained(project, run, version, actor)

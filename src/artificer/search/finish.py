@@ -13,7 +13,7 @@ from artificer.clock import derive_seed
 from artificer.search.calibrate import calibrate
 from artificer.search.ensemble import Library, average, select
 from artificer.search.leaderboard import leaderboard
-from artificer.search.members import baseline_member, fit_members
+from artificer.search.members import baseline_member, fit_members, is_cut, size_mb
 from artificer.search.records import Member, SearchResult
 from artificer.search.run import MAX_MEMBERS, Run
 from artificer.search.tasks import FitOutcome
@@ -22,6 +22,11 @@ from artificer.types import Doubles, Ints, Json, Task
 POOL = 12
 SHARERS = 3
 RECIPE_FORMAT = 1
+LIKE = 0.5
+"""Folds with less than this share of the rows of a candidate's largest fold were fitted on a sample."""
+
+UNSEEN = 0.01
+"""Rows a fold's model has not seen are worth this share of the gap between the best candidate and the baseline."""
 
 
 @dataclass(frozen=True)
@@ -98,12 +103,12 @@ def finish(run: Run, fixed: Mapping[int, float] | None = None) -> SearchResult:
     elif set(members) <= set(run.ready) and not set(wanted) & set(members):
         name = ", ".join(run.race.standings[i].candidate.name for i in members)
         run.notes.append(f"no stronger model could be fitted on all rows in time, so the model is {name}")
-    total = sum(wanted.get(i, 1.0) for i in members)
-    weights = {i: wanted.get(i, 1.0) / total for i in members}
-    note_samples(run, members)
+    members = better_kept(run, wanted, members)
+    weights = shares(wanted, members)
+    note_parts(run, members)
     if set(weights) == {0} == set(wanted):
         run.notes.append(why_constant(run))
-    rows, scores, score = out_of_fold(run, weights)
+    rows, scores, score = out_of_fold(run, weights, members)
     final = calibration_of(run, rows, scores, constant=set(weights) == {0})
     names = {run.race.standings[i].candidate.name: w for i, w in weights.items()}
     result = SearchResult(
@@ -128,14 +133,76 @@ def instead(run: Run, pool: Pool) -> list[int]:
     return sorted(better, key=lambda i: (i in run.ready, mean[i]))
 
 
-def note_samples(run: Run, members: Mapping[int, FitOutcome]) -> None:
+def note_parts(run: Run, members: Mapping[int, FitOutcome]) -> None:
+    """Say of every member that is no full fit on all rows what it is, and of how many rows."""
     n = len(run.data.blocks)
-    samples = [outcome.task.max_rows for i, outcome in members.items() if i and outcome.task.max_rows is not None]
-    if samples and min(samples) < n:
+    samples = []
+    for i, outcome in members.items():
+        name, rows = run.race.standings[i].candidate.name, f"{outcome.rows:,} of {n:,} rows"
+        if i and outcome.task.fold is not None:
+            run.notes.append(
+                f"{name} is the model of one of its folds, fitted on {rows}: no time was left to fit it on all rows"
+            )
+        elif i and outcome.rows < n:
+            samples.append(outcome.rows if outcome.task.max_rows is None else outcome.task.max_rows)
+        if i and is_cut(outcome):
+            run.notes.append(f"{name}, fitted on {rows}, was stopped early by the deadline, so it may be weaker")
+    if samples:
         run.notes.append(
             f"the budget of {run.request.budget.seconds:g} s is short for {n} rows, so models were fitted on samples "
             f"of {min(samples)}; a longer budget uses all of them"
         )
+
+
+def shares(wanted: Mapping[int, float], members: Mapping[int, FitOutcome]) -> dict[int, float]:
+    total = sum(wanted.get(i, 1.0) for i in members)
+    return {i: wanted.get(i, 1.0) / total for i in members}
+
+
+def better_kept(run: Run, wanted: Mapping[int, float], members: dict[int, FitOutcome]) -> dict[int, FitOutcome]:
+    """`members`, or a fold's model in their place that does better than they do as they came out.
+
+    Weights were chosen before it was known for which members there is time; a fold's model that stands in for a fit
+    on all rows may be weaker than it was thought to be.
+    """
+    whole = all(is_whole(run, i, outcome) for i, outcome in members.items())
+    if whole and set(wanted) == set(members):
+        return members
+    kept = {i: o for i, o in run.ready.items() if o.task.fold is not None and not run.race.standings[i].failed}
+    folds = {o.task.fold for o in kept.values()}
+    for fold in sorted(f for f in folds if f is not None):
+        if any(fold not in run.race.standings[i].outcomes for i in members):
+            continue
+        y = [run.data.y[run.data.folds[fold][1]]]
+        now = run.objective.mean(y, [average(fold_scores(run, members, fold), list(shares(wanted, members).values()))])
+        losses = {
+            i: run.objective.mean(y, [o.scores])
+            for i, o in kept.items()
+            if o.task.fold == fold and o.scores is not None and i not in members
+        }
+        best = min(losses, key=lambda i: losses[i], default=None)
+        if best is not None and losses[best] + UNSEEN * run.race.belief.unit < now and fits_size(run, kept[best]):
+            return {best: kept[best]}
+    return members
+
+
+def fits_size(run: Run, outcome: FitOutcome) -> bool:
+    return run.request.model_mb is None or size_mb([outcome]) <= run.request.model_mb
+
+
+def is_whole(run: Run, i: int, outcome: FitOutcome) -> bool:
+    """Whether a member has seen all rows and was not stopped. The baseline always has."""
+    return i == 0 or (outcome.task.fold is None and outcome.rows >= len(run.data.blocks) and not is_cut(outcome))
+
+
+def fold_scores(run: Run, members: Mapping[int, FitOutcome], fold: int) -> list[Doubles]:
+    """Scores of the members on a fold's rows: of the very model where it was fitted on that fold."""
+    found = []
+    for i, outcome in members.items():
+        of = outcome if outcome.task.fold == fold else run.race.standings[i].outcomes[fold]
+        assert of.scores is not None  # noqa: S101 - folds' outcomes that are kept have scores
+        found.append(of.scores)
+    return found
 
 
 def why_constant(run: Run) -> str:
@@ -164,19 +231,30 @@ def member_of(run: Run, i: int, outcome: FitOutcome, weight: float) -> Member:
     )
 
 
-def out_of_fold(run: Run, weights: Mapping[int, float]) -> tuple[Ints, Doubles, float | None]:
-    """Rows, averaged scores (m, c), and the mean score over the folds that all members ran."""
+def out_of_fold(
+    run: Run, weights: Mapping[int, float], members: Mapping[int, FitOutcome]
+) -> tuple[Ints, Doubles, float | None]:
+    """Rows, averaged scores (m, c), and the mean score over the folds that say what the members do as they are."""
     data, standings = run.data, run.race.standings
-    folds = sorted(set.intersection(*(set(standings[i].outcomes) for i in weights)))
+    folds = sorted(set.intersection(*(own_folds(run, i, members[i]) for i in weights)))
+    if not folds:  # the members have no fold in common that is quite like them
+        folds = sorted(set.intersection(*(set(standings[i].outcomes) for i in weights)))
     if not folds:
         return np.zeros(0, dtype=np.int64), np.zeros((0, data.n_classes)), None
-    scores = []
-    for f in folds:
-        each = [s for i in weights if (s := standings[i].outcomes[f].scores) is not None]
-        scores.append(average(each, list(weights.values())))
+    ordered = {i: members[i] for i in weights}
+    scores = [average(fold_scores(run, ordered, f), list(weights.values())) for f in folds]
     y = [data.y[data.folds[f][1]] for f in folds]
     rows = np.concatenate([data.folds[f][1] for f in folds]).astype(np.int64)
     return rows, np.concatenate(scores), run.objective.score(run.objective.mean(y, scores))
+
+
+def own_folds(run: Run, i: int, outcome: FitOutcome) -> set[int]:
+    """Folds that were run as a member was fitted: its own if it is a fold's model, else those of as many rows."""
+    outcomes = run.race.standings[i].outcomes
+    if i and outcome.task.fold is not None:
+        return {outcome.task.fold}
+    most = max((o.rows for o in outcomes.values()), default=0)
+    return {f for f, o in outcomes.items() if not i or (o.rows >= LIKE * most and not is_cut(o))} or set(outcomes)
 
 
 def calibration_of(run: Run, rows: Ints, scores: Doubles, constant: bool) -> Calibration:

@@ -12,7 +12,9 @@ from artificer.algorithms.base import algorithms
 from artificer.errors import TrainingError
 from artificer.search.executor import Handle, InlineSession, wait_any
 from artificer.search.run import Run
-from artificer.search.tasks import FitOutcome, FitTask, with_rounds
+from artificer.search.tasks import ROUND_KEYS, FitOutcome, FitTask, with_rounds
+
+ENOUGH_ROUNDS = 0.8
 
 
 def fit_members(run: Run, wanted: Mapping[int, float]) -> dict[int, FitOutcome]:
@@ -30,9 +32,18 @@ def fit_members(run: Run, wanted: Mapping[int, float]) -> dict[int, FitOutcome]:
             )
         else:
             found[i] = outcome
-            if outcome.task.fold is not None:
-                run.notes.append(f"{name} is the model of one of its folds: no time was left to fit it on all rows")
     return found
+
+
+def is_cut(outcome: FitOutcome) -> bool:
+    """Whether the deadline stopped a fit so early that scores of other fits say nothing of it.
+
+    Boosting that was stopped near the rounds it was to have is as good as done; an optimiser that was stopped is not.
+    """
+    if outcome.complete:
+        return False
+    wanted = next((outcome.task.params[key] for key in ROUND_KEYS if key in outcome.task.params), None)
+    return outcome.rounds is None or wanted is None or outcome.rounds < ENOUGH_ROUNDS * wanted
 
 
 @dataclass
@@ -98,7 +109,7 @@ class Refits:
 
     def settled(self, i: int) -> FitOutcome:
         ended = self.ended.get(i) or FitOutcome(self.run.task(i, None), ok=False, reason="it was interrupted")
-        return ended if ended.ok else self.run.ready.get(i, ended)
+        return ended if ended.ok and not is_cut(ended) else self.run.ready.get(i, ended)
 
 
 def whole_task(run: Run, i: int) -> FitTask:

@@ -37,6 +37,9 @@ CHOOSING_SHARE = 0.05
 TIGHT_SHARE = 0.1
 """Where a fold and a fit on all rows take more than this share of what is left, the fold's model is kept."""
 
+SHORT_SECONDS = 60.0
+"""Up to this budget the model of every first fold is kept: guesses of what there will be time for are too rough."""
+
 LEAST_ROWS = 500
 HANG_SECONDS = 600.0
 HANG_FACTOR = 100.0
@@ -271,6 +274,8 @@ class Run:
         """
         if i == 0 or self.request.budget.seconds is None:
             return False
+        if self.total <= SHORT_SECONDS:
+            return True
         kept = any(outcome.task.fold is not None for outcome in self.ready.values())
         return not kept or self.fold_cost(i) + self.whole_cost(i) > TIGHT_SHARE * self.left
 

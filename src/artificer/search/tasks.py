@@ -151,6 +151,8 @@ def run_task(task: FitTask, data: TrainingData, store: FeatureStore, clock: Cloc
     deadline = Deadline.after(clock, task.soft_seconds) if task.soft_seconds < math.inf else Deadline(clock)
     train, valid = rows_of(task, data)
     known = store.get(task.features_key)
+    if known is not None and known.fragment is None and (task.fold is None or task.keep_model):
+        known = None  # encoded for a fit whose model was not kept
     encoded = known or encode(task, data, train, valid, clock)
     if known is None:
         store.put(task.features_key, encoded)

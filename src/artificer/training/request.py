@@ -39,7 +39,8 @@ class TrainingRequest:
     reserve_seconds : part of the budget that the caller needs afterwards (registering, report).
     cause : why the run was started, for the lineage: "request", "performance", "drift", "first".
     parent : the version it would replace.
-    checked : called once the data has proved fit to learn from, before the search.
+    under_way : called once, when the search has told its first progress: what takes the interpreter for a while is
+        best begun when the work is being done in other processes.
     """
 
     run_id: str
@@ -57,4 +58,4 @@ class TrainingRequest:
     threads: int = 2
     clock: Clock = field(default_factory=SystemClock)
     watch: Watch = silent
-    checked: Callable[[], object] = nothing
+    under_way: Callable[[], object] = nothing

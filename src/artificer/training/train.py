@@ -112,7 +112,6 @@ def _train(request: TrainingRequest, executor: ProcessExecutor) -> TrainingRun:
         train_rows, test_rows, times = _split(request, prepared)
         test_rows = _in_time(test_rows, times)
     measured_by = chosen_metric(problem, prepared)
-    request.checked()
     with stages.stage("search"):
         found = _search(request, prepared, train_rows, times, measured_by, stages, executor)
     with stages.stage("evaluate"):
@@ -307,7 +306,11 @@ def _search(
         tail = min(TAIL_MAX, TAIL_SHARE * total + IMPORTANCE_SECONDS / 2)
         budget = Budget(seconds=max(SEARCH_LEAST, total - stages.elapsed - tail - request.reserve_seconds))
 
+    waiting = [request.under_way]
+
     def tell(progress: Progress) -> None:
+        if waiting:
+            waiting.pop()()
         request.watch(progress.message, progress.seconds, progress.budget_seconds)
 
     search = SearchRequest(
