@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from concurrent.futures import Future
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -71,6 +72,28 @@ def test_the_model_of_a_fold_stands_in_for_one_there_is_no_time_for(request_of, 
     assert [m.candidate.name for m in result.members] == ["slow"]
     assert any("slow is the model of one of its folds" in note for note in result.notes)
     assert len(result.oof_rows) == 100, "what it is calibrated by it has not seen"
+
+
+def test_a_quick_model_of_a_sample_has_the_scores_of_that_very_fit_and_says_so(request_of, monkeypatch):
+    monkeypatch.setattr("artificer.search.quick.QUICK_CELLS", 1)
+    monkeypatch.setattr("artificer.search.quick.QUICK_LEAST_ROWS", 120)
+    request = request_of(n=600, budget=Budget(seconds=0.8), executor=LateExecutor())
+    result = run_search(request)
+    assert [m.candidate.algorithm for m in result.members] == ["logistic"]
+    assert any("fitted on 12" in note and "of 600 rows" in note for note in result.notes), "120, and each class"
+    assert sorted(result.oof_rows) == sorted(request.folds[0][1])
+    score = request.metric.score(np.asarray(request.y)[result.oof_rows], result.oof_scores)
+    assert result.leaderboard.score == pytest.approx(score, abs=1e-6), "calibration of two classes keeps their order"
+
+
+def test_a_better_model_of_a_fold_is_not_passed_over_for_a_weaker_one_there_is_time_for(request_of, fakes):
+    clock = ManualClock()
+    weak = fakes("ticking", "weak", takes=0.1, cost=0.1, blur=2.0)
+    strong = fakes("ticking", "strong", takes=4.0, cost=4.0)
+    request = request_of(candidates=(weak, strong), budget=Budget(seconds=8), clock=clock)
+    result = run_search(replace(request, executor=InlineExecutor(clock)))
+    assert result.members[0].candidate.name == "strong"
+    assert any("fitted on 200 of 300 rows" in note for note in result.notes)
 
 
 def test_a_member_with_an_encoder_of_its_own_rows_keeps_it(request_of, fakes):

@@ -23,7 +23,7 @@ POOL = 12
 SHARERS = 3
 RECIPE_FORMAT = 1
 LIKE = 0.5
-"""Folds with less than this share of the rows of a candidate's largest fold were fitted on a sample."""
+"""A fold of which less than this part was used, compared with a candidate's other folds, was fitted on a sample."""
 
 UNSEEN = 0.01
 """Rows a fold's model has not seen are worth this share of the gap between the best candidate and the baseline."""
@@ -253,8 +253,9 @@ def own_folds(run: Run, i: int, outcome: FitOutcome) -> set[int]:
     outcomes = run.race.standings[i].outcomes
     if i and outcome.task.fold is not None:
         return {outcome.task.fold}
-    most = max((o.rows for o in outcomes.values()), default=0)
-    return {f for f, o in outcomes.items() if not i or (o.rows >= LIKE * most and not is_cut(o))} or set(outcomes)
+    share = {f: o.rows / len(run.data.folds[f][0]) for f, o in outcomes.items()}
+    most = max(share.values(), default=0.0)
+    return {f for f, o in outcomes.items() if not i or (share[f] >= LIKE * most and not is_cut(o))} or set(outcomes)
 
 
 def calibration_of(run: Run, rows: Ints, scores: Doubles, constant: bool) -> Calibration:

@@ -123,7 +123,8 @@ class Run:
 
     def whole_cost(self, i: int) -> float:
         """Seconds of a fit on all rows, writing the graph included."""
-        if i in self.ready and self.ready[i].rows >= self.rows(len(self.data.blocks)):
+        ready = self.ready.get(i)
+        if ready is not None and ready.task.fold is None and ready.rows >= self.rows(len(self.data.blocks)):
             return 0.0
         return 1.1 * self.costs.estimate(self.race.standings[i].candidate, self.rows(len(self.data.blocks))) + 0.05
 
