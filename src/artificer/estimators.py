@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import platform
 import time
+from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
@@ -33,7 +34,7 @@ from artificer.metrics.base import Metric, default_metric, metric, metrics
 from artificer.problem.amounts import Budget
 from artificer.search.records import Budget as SearchBudget
 from artificer.search.records import SearchRequest, SearchResult
-from artificer.splits.split import FEWEST_ROWS, folds
+from artificer.splits.split import FEWEST_ROWS, fold_count, folds
 from artificer.tables.contract import ColumnSpec, Contract, LabelKind, canonical_text
 from artificer.types import FLOAT32_MAX, Blocks, Doubles, Ints, Json, Kind, Role, Task
 
@@ -102,7 +103,7 @@ class _Fitted:
         return {name: value for name, value in self.__dict__.items() if name != "bundle"}
 
 
-class _Estimator(BaseEstimator):  # type: ignore[misc]
+class _Estimator(BaseEstimator, ABC):  # type: ignore[misc]
     """What both estimators share: reading tables, searching, scoring, exporting."""
 
     def __init__(
@@ -167,8 +168,9 @@ class _Estimator(BaseEstimator):  # type: ignore[misc]
         names = getattr(self, "feature_names_in_", None)
         return _matrix(X, [f"x{j}" for j in range(X.shape[1])] if names is None else list(map(str, names)), name), y
 
+    @abstractmethod
     def _answer(self, y: NDArray[Any]) -> _Answer:
-        raise NotImplementedError
+        """Turn labels or values as given into what the search takes."""
 
     def _measured_by(self, task: Task) -> Metric:
         if self.metric is None:
@@ -447,7 +449,7 @@ def _folds(answer: _Answer, seed: int) -> Sequence[tuple[Ints, Ints]]:
     if n < FEWEST_ROWS:
         return ()
     try:
-        return folds(n, answer.task, answer.y, 5 if n <= 20_000 else 4 if n <= 100_000 else 3, seed)
+        return folds(n, answer.task, answer.y, fold_count(n), seed)
     except DataError:  # every class has a single row: the baseline is all that can be had
         return ()
 

@@ -9,7 +9,7 @@ from artificer.errors import TargetError
 from artificer.quality.base import Checked, Finding, checks
 from artificer.tables.arrays import encode_target, to_blocks
 from artificer.tables.contract import Contract
-from artificer.types import Doubles, Ints, Kind
+from artificer.types import Doubles, Ints
 
 if TYPE_CHECKING:
     import polars as pl
@@ -66,8 +66,3 @@ def _target(frame: pl.DataFrame, contract: Contract) -> Ints | Doubles | None:
         return encode_target(frame, contract)
     except TargetError:  # a table to be scored has none, or an unknown one
         return None
-
-
-def feature_place(contract: Contract) -> dict[str, tuple[Kind, int]]:
-    """Where each feature column lies in the blocks."""
-    return {name: (kind, j) for kind in Kind for j, name in enumerate(contract.names(kind))}

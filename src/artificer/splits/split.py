@@ -91,6 +91,17 @@ def holdout(
     return np.setdiff1d(np.arange(n), test, assume_unique=True), test
 
 
+def fold_count(rows: int) -> int:
+    """How many folds rank candidates on so many rows: fewer where each is large enough to rank by itself.
+
+    Examples
+    --------
+    >>> fold_count(1_000), fold_count(500_000)
+    (5, 3)
+    """
+    return 5 if rows <= 20_000 else 4 if rows <= 100_000 else 3
+
+
 def folds(
     n: int,
     task: Task,

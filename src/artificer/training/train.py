@@ -22,7 +22,7 @@ from artificer.evaluation.luck import chance_of_perfection
 from artificer.metrics.base import Metric, default_metric, metric, metrics
 from artificer.problem.model import Problem
 from artificer.search.records import Budget, Progress, SearchRequest, SearchResult
-from artificer.splits.split import folds, holdout
+from artificer.splits.split import fold_count, folds, holdout
 from artificer.training.combine import combine
 from artificer.training.lineage import lineage
 from artificer.training.measure import measure
@@ -293,7 +293,7 @@ def _search(
         len(rows),
         task,
         y,
-        _fold_count(len(rows)),
+        fold_count(len(rows)),
         derive_seed(training.seed, "folds"),
         groups=None if prepared.groups is None or request.newest_test_rows is not None else prepared.groups[rows],
         times=None if times is None else times[rows],
@@ -330,11 +330,6 @@ def _search(
         model_mb=_bound(request.problem, "model_mb"),
     )
     return run_search(search) if request.recipe is None else refit(request.recipe, search)
-
-
-def _fold_count(rows: int) -> int:
-    """Fewer folds where each is large enough to rank candidates by itself."""
-    return 5 if rows <= 20_000 else 4 if rows <= 100_000 else 3
 
 
 def _bound(problem: Problem, name: str) -> float | None:
