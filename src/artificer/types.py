@@ -38,7 +38,7 @@ class Task(StrEnum):
 
     @property
     def is_classification(self) -> bool:
-        return self is not Task.REGRESSION
+        return self in (Task.BINARY, Task.MULTICLASS)
 
 
 class Role(StrEnum):

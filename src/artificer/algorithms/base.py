@@ -12,7 +12,8 @@ from artificer.graph import Graph
 from artificer.plugins import members
 from artificer.types import Doubles, Floats, Params, Task
 
-ALL_TASKS = frozenset(Task)
+ALL_TASKS = frozenset({Task.BINARY, Task.MULTICLASS, Task.REGRESSION})
+"""Every task that has one answer a row; quantiles are for the algorithms that say so."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,6 +28,12 @@ class AlgorithmTags:
     missing_values: bool = False
     early_stopping: bool = False
     """Uses validation rows to choose its number of rounds."""
+    categorical: bool = False
+    """Handles categories itself, so that it wants their codes rather than indicators."""
+    monotone_constraints: bool = False
+    """Obeys ``FitContext.monotone``."""
+    incremental: bool = False
+    """A fitted model can be taken further with new rows."""
     portable: bool = True
 
 
@@ -47,8 +54,11 @@ class FitContext:
 
     Attributes
     ----------
-    n_classes : 1 for regression.
+    n_classes : 1 for regression; for quantiles the number of levels.
     deadline : iterative learners stop adding rounds when it passes and keep what they have.
+    monotone : (p,) 1 where the prediction may only rise with a feature, -1 where it may only fall, 0 elsewhere; empty
+        where nothing is asked. Only algorithms whose tags say so are handed one that is not empty.
+    levels : the quantiles that are wanted, rising, each between 0 and 1; empty for other tasks.
     """
 
     task: Task
@@ -56,6 +66,8 @@ class FitContext:
     seed: int = 0
     threads: int = 1
     deadline: Deadline = field(default_factory=lambda: Deadline(SystemClock()))
+    monotone: tuple[int, ...] = ()
+    levels: tuple[float, ...] = ()
 
 
 class Fitted(ABC):
@@ -83,6 +95,7 @@ class Algorithm(ABC):
     defaults : every hyperparameter with its default.
     space : the axes a tuner may move.
     portfolio : the configurations tried before any tuning, best first, as changes to the defaults.
+    max_rows : it is left out of portfolios for tables with more training rows than this.
     """
 
     name: ClassVar[str]
@@ -90,6 +103,7 @@ class Algorithm(ABC):
     defaults: ClassVar[Params] = {}
     space: ClassVar[Mapping[str, Dimension]] = {}
     portfolio: ClassVar[tuple[Params, ...]] = ({},)
+    max_rows: ClassVar[int | None] = None
 
     def __init__(self, **params: Any) -> None:
         unknown = sorted(set(params) - set(self.defaults))

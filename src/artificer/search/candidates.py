@@ -42,6 +42,8 @@ def portfolio(task: Task, rows: int, portable: bool = True) -> tuple[Candidate, 
         tags = algorithm.tags
         if tags.family == "constant" or task not in tags.tasks or (portable and not tags.portable):
             continue
+        if algorithm.max_rows is not None and rows > algorithm.max_rows:
+            continue
         small = rows <= SMALL_TABLE_ROWS
         configurations = [modest(algorithm)] if small else [dict(params) for params in algorithm.portfolio]
         found += [
