@@ -12,6 +12,8 @@ def cases():
     for name, algorithm in algorithms().items():
         for check in checks():
             marks = [pytest.mark.slow] if check.__name__ in SLOW else []
+            if not algorithm.available():
+                marks.append(pytest.mark.skip(reason=f"{', '.join(algorithm.absent())} not installed"))
             yield pytest.param(algorithm, check, id=f"{name}-{check.__name__.removeprefix('check_')}", marks=marks)
 
 

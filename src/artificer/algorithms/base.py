@@ -5,6 +5,7 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from importlib.util import find_spec
 from typing import Any, ClassVar, Literal
 
 from artificer.clock import Deadline, SystemClock
@@ -96,6 +97,8 @@ class Algorithm(ABC):
     space : the axes a tuner may move.
     portfolio : the configurations tried before any tuning, best first, as changes to the defaults.
     max_rows : it is left out of portfolios for tables with more training rows than this.
+    requires : top-level modules of an optional dependency; where one is absent the algorithm is left out of portfolios.
+    install : what to install for them, as ``pip install`` takes it.
     """
 
     name: ClassVar[str]
@@ -104,12 +107,24 @@ class Algorithm(ABC):
     space: ClassVar[Mapping[str, Dimension]] = {}
     portfolio: ClassVar[tuple[Params, ...]] = ({},)
     max_rows: ClassVar[int | None] = None
+    requires: ClassVar[tuple[str, ...]] = ()
+    install: ClassVar[str] = ""
 
     def __init__(self, **params: Any) -> None:
         unknown = sorted(set(params) - set(self.defaults))
         if unknown:
             raise TypeError(f"{self.name} has no hyperparameter {unknown[0]!r}; it has {sorted(self.defaults)}")
         self.params: Params = {**self.defaults, **params}
+
+    @classmethod
+    def absent(cls) -> tuple[str, ...]:
+        """The modules it requires that are not installed; nothing is imported to find out."""
+        return tuple(name for name in cls.requires if find_spec(name) is None)
+
+    @classmethod
+    def available(cls) -> bool:
+        """Whether everything it requires is installed."""
+        return not cls.absent()
 
     @abstractmethod
     def fit(

@@ -27,6 +27,8 @@ BASELINE = Candidate("constant", "constant", {}, "none")
 def portfolio(task: Task, rows: int, portable: bool = True) -> tuple[Candidate, ...]:
     """Candidates for a table, the baseline first, then each algorithm's configurations in its own order.
 
+    An algorithm whose optional library is not installed is left out.
+
     Parameters
     ----------
     rows : training rows.
@@ -43,6 +45,8 @@ def portfolio(task: Task, rows: int, portable: bool = True) -> tuple[Candidate, 
         if tags.family == "constant" or task not in tags.tasks or (portable and not tags.portable):
             continue
         if algorithm.max_rows is not None and rows > algorithm.max_rows:
+            continue
+        if not algorithm.available():
             continue
         small = rows <= SMALL_TABLE_ROWS
         configurations = [modest(algorithm)] if small else [dict(params) for params in algorithm.portfolio]
@@ -87,7 +91,8 @@ def checked(candidates: tuple[Candidate, ...], task: Task) -> tuple[Candidate, .
     Raises
     ------
     ConfigurationError
-        Two of one name, an algorithm that is not registered, or one that cannot do the task.
+        Two of one name, an algorithm that is not registered, one whose library is not installed, or one that cannot
+        do the task.
     """
     known = algorithms()
     names: set[str] = set()
@@ -100,6 +105,12 @@ def checked(candidates: tuple[Candidate, ...], task: Task) -> tuple[Candidate, .
             raise ConfigurationError(
                 f"candidate {candidate.name!r} wants the algorithm {candidate.algorithm!r}, "
                 f"which is not registered{hint}"
+            )
+        if absent := known[candidate.algorithm].absent():
+            install = known[candidate.algorithm].install or absent[0]
+            raise ConfigurationError(
+                f"candidate {candidate.name!r}: {candidate.algorithm} needs {', '.join(absent)}, which is not "
+                f"installed; run pip install '{install}'"
             )
         if task not in known[candidate.algorithm].tags.tasks:
             raise ConfigurationError(

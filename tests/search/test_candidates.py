@@ -1,0 +1,32 @@
+"""Who may race."""
+
+from __future__ import annotations
+
+import pytest
+
+from artificer.algorithms.base import algorithms
+from artificer.errors import ConfigurationError
+from artificer.search.candidates import checked, portfolio
+from artificer.search.records import Candidate
+from artificer.types import Task
+
+
+def test_an_algorithm_without_its_library_stays_out_of_the_portfolio(monkeypatch):
+    ridge = algorithms()["ridge"]
+    assert ridge.available()
+    monkeypatch.setattr(ridge, "requires", ("json", "no_such_library"))
+    assert ridge.absent() == ("no_such_library",)
+    names = {c.algorithm for c in portfolio(Task.REGRESSION, 10_000)}
+    assert "ridge" not in names
+    assert "lightgbm" in names
+
+
+@pytest.mark.parametrize(("install", "command"), [("artificer[more]", "artificer[more]"), ("", "no_such_library")])
+def test_asking_for_it_by_name_says_what_to_install(monkeypatch, install, command):
+    ridge = algorithms()["ridge"]
+    monkeypatch.setattr(ridge, "requires", ("no_such_library",))
+    monkeypatch.setattr(ridge, "install", install)
+    with pytest.raises(ConfigurationError) as refusal:
+        checked((Candidate("mine", "ridge", {}, "linear"),), Task.REGRESSION)
+    assert f"pip install '{command}'" in str(refusal.value)
+    assert "no_such_library" in str(refusal.value)
