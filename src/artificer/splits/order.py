@@ -1,0 +1,102 @@
+"""Whether rows stand in an order that a split has to respect, told from the rows themselves.
+
+A table that is sorted by a time was most likely written as things happened, and the model will meet what comes after
+its last row. A random split then tests on the past with knowledge of the future and promises too much. Rows that are
+exchangeable are almost never sorted by chance, and whoever shuffles them before training takes the order away, as they
+should.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from artificer.types import MISSING_TIME, Doubles, Floats, Ints
+
+FEWEST_ORDERED = 50
+"""With fewer rows the newest part is too small to be tested on by itself."""
+
+FEWEST_MOMENTS = 10
+FEWEST_YEARS = 3
+YEARS = (1900, 2100)
+DENSE = 0.5
+"""A counter has at least this share of the numbers between its ends: others are measurements that happen to rise."""
+
+EARLY = 0.5
+"""Every class that is not rare has to be met within this first share of the rows, or rows are sorted by class."""
+
+RARE = 10
+
+
+@dataclass(frozen=True, slots=True)
+class Order:
+    """The column that orders the rows, what speaks for it, and its values as ``folds`` takes them (n,)."""
+
+    column: str
+    reason: str
+    times: Ints | Doubles
+
+
+def infer_order(
+    times: Iterable[tuple[str, Ints]], numbers: Iterable[tuple[str, Floats | Doubles]], labels: Ints | None = None
+) -> Order | None:
+    """Find the column by which the rows are sorted, if that column tells time; None where rows are exchangeable.
+
+    Parameters
+    ----------
+    times : names and values (n,) of the columns of times, seconds since 1970.
+    numbers : names and values (n,) of the columns of numbers. Calendar years and row counters among them tell time.
+    labels : class codes (n,) of a classification: where a class that is not rare comes late, the rows are sorted by
+        class and no order is inferred.
+
+    Examples
+    --------
+    >>> hours = 3600 * np.arange(100)
+    >>> infer_order([("at", hours)], []).reason
+    'rows are sorted by "at", a time'
+    >>> infer_order([("at", hours[::-1])], []) is None
+    True
+    >>> infer_order([], [("year", np.repeat([2006.0, 2007.0, 2008.0], 40))]).column
+    'year'
+    """
+    if labels is not None and _is_sorted_by_class(labels):
+        return None
+    for name, moments in times:
+        if _is_rising(moments, moments == MISSING_TIME) and _changes(moments) + 1 >= FEWEST_MOMENTS:
+            return Order(name, f'rows are sorted by "{name}", a time', moments)
+    for name, values in numbers:
+        what = _what_rises(np.asarray(values, dtype=np.float64))
+        if what:
+            return Order(name, f'rows are sorted by "{name}", {what}', np.asarray(values, dtype=np.float64))
+    return None
+
+
+def _what_rises(values: Doubles) -> str | None:
+    """Say which kind of clock the numbers are; None for measurements."""
+    if not _is_rising(values, ~np.isfinite(values)) or bool((values != np.floor(values)).any()):
+        return None
+    low, high, changes = float(values[0]), float(values[-1]), _changes(values)
+    if low >= YEARS[0] and high <= YEARS[1]:
+        return "a calendar year" if changes + 1 >= FEWEST_YEARS else None
+    if changes == len(values) - 1 and len(values) >= DENSE * (high - low + 1):
+        return "a counter of rows"
+    return None
+
+
+def _is_rising(values: NDArray[np.generic], missing: NDArray[np.bool_]) -> bool:
+    if len(values) < FEWEST_ORDERED or bool(missing.any()):
+        return False
+    return bool((values[1:] >= values[:-1]).all())  # type: ignore[operator]
+
+
+def _changes(values: NDArray[np.generic]) -> int:
+    return int((values[1:] != values[:-1]).sum())
+
+
+def _is_sorted_by_class(labels: Ints) -> bool:
+    codes, first, counts = np.unique(labels, return_index=True, return_counts=True)
+    late = first[counts >= RARE] >= EARLY * len(labels)
+    return len(codes) < 2 or bool(late.any())
