@@ -68,6 +68,8 @@ class Graph:
     inputs: list[GraphInput] = field(default_factory=list)
     outputs: list[GraphInput] = field(default_factory=list)
     _constants: dict[tuple[str, tuple[int, ...], bytes], str] = field(default_factory=dict)
+    _copied: dict[bytes, str] = field(default_factory=dict)
+    _copied: dict[bytes, str] = field(default_factory=dict)
     _emitted: dict[tuple[bytes, int], tuple[str, ...]] = field(default_factory=dict)
     _count: int = 0
 
@@ -124,8 +126,7 @@ class Graph:
         node = helper.make_node(kind, list(inputs), [], domain=domain, **plain)
         for name in sorted(attributes.keys() - plain.keys()):
             _extend(node.attribute.add(), name, attributes[name])
-        # A digest, because the node of a tree ensemble holds megabytes.
-        key = (hashlib.blake2b(node.SerializeToString(deterministic=True)).digest(), outputs)
+        key = (_digest(node), outputs)
         if key not in self._emitted:
             self._emitted[key] = tuple(self.fresh(kind.lower()) for _ in range(outputs))
             node.output.extend(self._emitted[key])
@@ -146,24 +147,45 @@ class Graph:
         return self.op("Cast", tensor, to=element_type(dtype))
 
     def inline(self, fragment: Fragment, inputs: Mapping[str, str]) -> tuple[str, ...]:
-        """Copy a finished fragment in, its inputs bound to tensors of this graph; returns its outputs' names."""
+        """Copy a finished fragment in, its inputs bound to tensors of this graph; returns its outputs' names.
+
+        Constants and nodes that are here already are not copied again, so fragments share what they have in common.
+
+        Examples
+        --------
+        >>> graph, part = Graph(), Graph()
+        >>> part.output("y", part.op("Abs", part.input("x", "float32", 1)), "float32", 1)
+        >>> x = graph.input("x", "float32", 1)
+        >>> graph.inline(part.fragment(), {"x": x}) == graph.inline(part.fragment(), {"x": x}), len(graph.nodes)
+        (True, 1)
+        """
         import onnx
 
         model = onnx.load_model_from_string(fragment.model)
         prefix = self.fresh("part") + "/"
-
-        def rename(name: str) -> str:
-            return inputs[name] if name in inputs else (prefix + name if name else name)
-
+        names = {"": "", **inputs}
         for tensor in model.graph.initializer:
-            tensor.name = rename(tensor.name)
-            self.initializers.append(tensor)
+            own, tensor.name = tensor.name, ""
+            key = _digest(tensor)
+            if key not in self._copied:
+                self._copied[key] = tensor.name = prefix + own
+                self.initializers.append(tensor)
+            names[own] = self._copied[key]
         for node in model.graph.node:
-            node.input[:] = [rename(name) for name in node.input]
-            node.output[:] = [rename(name) for name in node.output]
+            outputs = list(node.output)
+            node.input[:] = [names.get(name, prefix + name) for name in node.input]
+            if node.op_type == "Identity" and not node.domain:
+                names[outputs[0]] = node.input[0]
+                continue
+            del node.output[:]
             node.name = ""
-            self.nodes.append(node)
-        return tuple(rename(name) for name in fragment.outputs)
+            emitted = (_digest(node), len(outputs))
+            if emitted not in self._emitted:
+                self._emitted[emitted] = tuple(prefix + name if name else "" for name in outputs)
+                node.output.extend(self._emitted[emitted])
+                self.nodes.append(node)
+            names.update(zip(outputs, self._emitted[emitted], strict=True))
+        return tuple(names.get(name, prefix + name) for name in fragment.outputs)
 
     def model(self, metadata: Mapping[str, str] | None = None) -> onnx.ModelProto:
         """Finish as a ModelProto."""
@@ -188,6 +210,16 @@ class Graph:
         """Finish as bytes."""
         names_in, names_out = tuple(e.name for e in self.inputs), tuple(e.name for e in self.outputs)
         return Fragment(self.model().SerializeToString(), names_in, names_out)
+
+
+def _digest(message: Any) -> bytes:
+    """Stands for a node or tensor as a key: that of a tree ensemble holds megabytes."""
+    return hashlib.blake2b(message.SerializeToString(deterministic=True)).digest()
+
+
+def _digest(message: Any) -> bytes:
+    """Stands for a node or tensor as a key: that of a tree ensemble holds megabytes."""
+    return hashlib.blake2b(message.SerializeToString(deterministic=True)).digest()
 
 
 def _extend(attribute: Any, name: str, values: NDArray[Any]) -> None:
