@@ -217,11 +217,6 @@ def _digest(message: Any) -> bytes:
     return hashlib.blake2b(message.SerializeToString(deterministic=True)).digest()
 
 
-def _digest(message: Any) -> bytes:
-    """Stands for a node or tensor as a key: that of a tree ensemble holds megabytes."""
-    return hashlib.blake2b(message.SerializeToString(deterministic=True)).digest()
-
-
 def _extend(attribute: Any, name: str, values: NDArray[Any]) -> None:
     """Fill a list attribute from an array; make_attribute looks at each element in Python, 20 times slower."""
     from onnx import AttributeProto
