@@ -69,7 +69,6 @@ class Graph:
     outputs: list[GraphInput] = field(default_factory=list)
     _constants: dict[tuple[str, tuple[int, ...], bytes], str] = field(default_factory=dict)
     _copied: dict[bytes, str] = field(default_factory=dict)
-    _copied: dict[bytes, str] = field(default_factory=dict)
     _emitted: dict[tuple[bytes, int], tuple[str, ...]] = field(default_factory=dict)
     _count: int = 0
 
