@@ -22,21 +22,22 @@ STRONGEST = 8
 class GroupNumbers(Encoder):
     """Per category column g and number x the average of x at the row's level of g, and x minus that average.
 
-    The averages are those of the training rows, each pulled towards the average of all rows; levels that training did
-    not see get the latter. They do not use the target, which only decides which of them are made: those that say most
-    of what a sum of single columns' effects leaves over, and say it beyond chance.
+    The averages are those of the training rows, each pulled towards the average of all rows as far as its rows are few
+    and levels differ little; levels that training did not see get the latter. They do not use the target, which only
+    decides which of them are made: those that say most of what a sum of single columns' effects leaves over, and say
+    it beyond chance.
 
     Parameters
     ----------
     groups : so many of the last columns of the block are not numbers but codes of categories, see
         :class:`~artificer.features.vocabulary.Vocabulary`: whole numbers from 0.
-    smoothing : how many rows of the overall average every level is given, > 0.
     most : features at most.
     least : standard deviations above chance that a feature has to show.
     max_levels : codes beyond those of so many levels count as unseen.
 
     References
     ----------
+    Searle, S. R., Casella, G. and McCulloch, C. E. Variance components. Wiley, 1992 (how far averages are pulled).
     Kanter, J. M. and Veeramachaneni, K. Deep feature synthesis: towards automating data science endeavors. DSAA 2015.
 
     Examples
@@ -63,13 +64,11 @@ class GroupNumbers(Encoder):
     def __init__(
         self,
         groups: int = 1,
-        smoothing: float = 10.0,
         most: int = 16,
         least: float = SURPRISING,
         max_levels: int = 10_000,
     ) -> None:
         self.groups = groups
-        self.smoothing = smoothing
         self.most = most
         self.least = least
         self.max_levels = max_levels
@@ -82,7 +81,7 @@ class GroupNumbers(Encoder):
         codes = self._codes(raw)
         self.sizes_ = np.maximum(codes.max(axis=0, initial=0) + 1, FIRST_LEVEL_CODE)
         chosen = self._choose(numbers, codes, y)
-        tables = [self._averages(numbers[:, i], codes[:, g], int(self.sizes_[g])) for _, i, g in chosen]
+        tables = [averages_by(numbers[:, i], codes[:, g], int(self.sizes_[g])) for _, i, g in chosen]
         starts = np.cumsum([0, *map(len, tables)])[:-1].tolist()
         self.table_ = np.concatenate(tables) if tables else np.zeros(0, dtype=np.float32)
         made = [(differs, i, g, start) for (differs, i, g), start in zip(chosen, starts, strict=True)]
@@ -117,18 +116,10 @@ class GroupNumbers(Encoder):
         found: list[tuple[float, bool, int, int]] = []
         for i in columns:
             for g, of_row in enumerate(levels.T):
-                average = self._averages(values[:, i], of_row, int(self.sizes_[g]))[of_row]
+                average = averages_by(values[:, i], of_row, int(self.sizes_[g]))[of_row]
                 for differs, feature in ((False, average), (True, combined("-", values[:, i], average))):
                     found.append((-strength(binned(feature), rest), differs, i, g))
         return [(differs, i, g) for less, differs, i, g in sorted(found)[: self.most] if -less > self.least]
-
-    def _averages(self, values: Floats, codes: Ints, size: int) -> Floats:
-        present = ~np.isnan(values)
-        x, at = values[present].astype(np.float64), codes[present]
-        overall = float(x.mean()) if len(x) else 0.0
-        counts = np.bincount(at, minlength=size)
-        sums = np.bincount(at, weights=x - overall, minlength=size)
-        return np.asarray(overall + sums / (counts + self.smoothing), dtype=np.float32)
 
     def transform(self, block: Floats | Strings | Ints) -> Floats:
         numbers, raw = self._parts(np.asarray(block, dtype=np.float32))
@@ -169,3 +160,28 @@ class GroupNumbers(Encoder):
         picked = graph.op("Gather", codes, graph.constant(made[1]), axis=1)
         rows = graph.op("Add", picked, graph.constant(made[2][None, :]))
         return graph.op("Gather", graph.constant(self.table_), rows)
+
+
+def averages_by(values: Floats, codes: Ints, size: int) -> Floats:
+    """The average of `values` at every code below `size`, pulled towards that of all as the analysis of variance says.
+
+    Examples
+    --------
+    >>> averages_by(np.float32([1, 1.1, 9, 9.1]), np.array([0, 0, 2, 2]), 3).round(2)
+    array([1.05, 5.05, 9.05], dtype=float32)
+    """
+    present = ~np.isnan(values)
+    x, at = values[present].astype(np.float64), codes[present]
+    n = len(x)
+    overall = float(x.mean()) if n else 0.0
+    rest = x - overall
+    counts = np.bincount(at, minlength=size)
+    means = np.bincount(at, weights=rest, minlength=size) / np.maximum(counts, 1)
+    filled = int((counts > 0).sum())
+    if filled < 2 or n <= filled:
+        return np.full(size, overall, dtype=np.float32)
+    within = float(((rest - means[at]) ** 2).sum()) / (n - filled)
+    usual = (n - float((counts.astype(np.float64) ** 2).sum()) / n) / (filled - 1)
+    among = max(float((counts * means**2).sum()) / (filled - 1) - within, 0.0) / usual
+    trusted = among * counts / np.maximum(among * counts + within, 1e-300)
+    return np.asarray(overall + trusted * means, dtype=np.float32)

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Literal
 
 import numpy as np
 
+from artificer.errors import ConfigurationError, nearest
 from artificer.features.numeric_scaled import center_and_spread
 from artificer.features.spec import EncoderStep, RepresentationSpec
 from artificer.types import MISSING_TIME, Blocks, Ints, Kind, Params, Task
@@ -24,12 +24,25 @@ MAX_LEVELS = 10_000
 ALL_LEVELS = 200_000
 """Levels kept per column, and over all columns: they travel with the model."""
 CLIP = 10.0
+TEXT_WIDTH = {"trees": 32, "linear": 64}
+TEXT_WIDTH_LEAST = 8
+TEXT_TARGETS = 50
+"""Directions and scores of all text columns together, and the least of directions for each."""
 LONG_TAIL = 0.01
 """A column with a larger share of values beyond the clip is also shown by ranks."""
+GROUPS = 6
+ROWS_PER_LEVEL = 5
+"""Numbers are seen within so many categories at most, those with the most levels that have so many rows each."""
+
+BASES = ("trees", "linear", "none")
+SELECTED = "selected"
+GENERATED = ("pairs", "groups", "cross")
+MODIFIERS = (*GENERATED, SELECTED)
+"""What may follow a base after a plus sign; the generated features are for trees only, as missing ones stay missing."""
 
 
 def plan(
-    name: Literal["trees", "linear", "none"],
+    name: str,
     blocks: Blocks,
     names: Mapping[Kind, Sequence[str]],
     task: Task,
@@ -38,14 +51,25 @@ def plan(
     """Choose the encoders of a representation for a table. The same table gives the same plan.
 
     ``trees``: numbers as they are; codes for categories, averages of the target from 9 levels on, frequencies in
-    place of codes from 256 on; calendar parts. ``linear``: imputed and scaled numbers, with normal scores beside those
+    place of codes from 256 on; calendar parts; for texts the main directions of their words and a score
+    of what the words say of the target. ``linear``: imputed and scaled numbers, with normal scores beside those
     that have long tails; indicators for categories of up to 50 levels, averages of the target for others; circles and
-    elapsed time. ``none``: a single 0. Columns that hold one value only are left out.
+    elapsed time; the same of texts, with more directions. ``none``: a single 0. Columns that hold one value only are left out.
+
+    Modifiers follow the base after plus signs, in any order: ``trees+pairs`` adds differences, ratios, products and
+    sums of numbers, ``trees+groups`` numbers compared with the average of their category, ``trees+cross`` pairs of
+    categories; with ``+selected`` features that are doubles or noise are left out after fitting.
 
     Parameters
     ----------
+    name : base and modifiers.
     blocks : the training rows.
     names : column names of each block; kept for symmetry with fitting, no rule depends on them.
+
+    Raises
+    ------
+    ConfigurationError
+        An unknown base or modifier, or generated features for another base than trees.
 
     Examples
     --------
@@ -54,13 +78,75 @@ def plan(
     >>> [step.encoder for step in plan("linear", blocks, names, Task.BINARY, 2).steps]
     ['numeric_scaled', 'categorical_onehot']
     """
-    if name == "none":
+    base, modifiers = parsed(name)
+    name = "+".join((base, *modifiers))
+    if base == "none":
         return RepresentationSpec(name, ())
     numbers, times = _varying_numbers(blocks), _varying_times(blocks)
     levels = {j: count for j, count in enumerate(_level_counts(blocks)) if count > 1}
     t = n_classes if task is Task.MULTICLASS else 1
-    steps = _trees(numbers, levels, times, t) if name == "trees" else _linear(blocks, numbers, levels, times, t)
-    return RepresentationSpec(name, tuple(EncoderStep(*step) for step in steps if step[3]))
+    steps = _trees(numbers, levels, times, t) if base == "trees" else _linear(blocks, numbers, levels, times, t)
+    planned = [EncoderStep(*step) for step in steps if step[3]]
+    planned += _generated(modifiers, numbers, levels, len(blocks))
+    planned += _of_texts(base, blocks)
+    return RepresentationSpec(name, tuple(planned), SELECTED in modifiers)
+
+
+def parsed(name: str) -> tuple[str, tuple[str, ...]]:
+    """A representation's name as its base and its modifiers, each once and in the order of MODIFIERS.
+
+    Examples
+    --------
+    >>> parsed("trees+selected+pairs")
+    ('trees', ('pairs', 'selected'))
+    >>> parsed("trees+pears")
+    Traceback (most recent call last):
+    artificer.errors.ConfigurationError: the representation "trees+pears" has an unknown part "pears"; ...
+    """
+    base, *modifiers = name.split("+")
+    for part, known in ((base, BASES), *((modifier, MODIFIERS) for modifier in modifiers)):
+        if part not in known:
+            raise ConfigurationError(
+                f'the representation "{name}" has an unknown part "{part}"; '
+                f"known are {', '.join(known)}{nearest(part, known)}"
+            )
+    generated = [modifier for modifier in modifiers if modifier in GENERATED]
+    if (generated and base != "trees") or (modifiers and base == "none"):
+        raise ConfigurationError(
+            f'the representation "{name}" does not go together: {", ".join(GENERATED)} go with trees, '
+            f"{SELECTED} with trees or linear"
+        )
+    return base, tuple(modifier for modifier in MODIFIERS if modifier in modifiers)
+
+
+def _generated(
+    modifiers: Sequence[str], numbers: tuple[int, ...], levels: Mapping[int, int], rows: int
+) -> list[EncoderStep]:
+    """Encoders of generated features; each chooses on the training rows which features it makes."""
+    cap: Params = {"max_levels": _level_cap(levels)}
+    steps = []
+    if "pairs" in modifiers and len(numbers) > 1:
+        steps.append(EncoderStep("numeric_pairs", {}, Kind.NUMBERS, numbers))
+    if "groups" in modifiers and numbers:
+        groups = _largest([j for j in levels if levels[j] * ROWS_PER_LEVEL <= rows], levels, GROUPS)
+        if groups:
+            steps.append(EncoderStep("group_numbers", {"groups": len(groups), **cap}, Kind.NUMBERS, numbers, groups))
+    if "cross" in modifiers and len(levels) > 1:
+        steps.append(EncoderStep("category_pairs", cap, Kind.STRINGS, tuple(levels)))
+    return steps
+
+
+def _of_texts(base: str, blocks: Blocks) -> list[EncoderStep]:
+    """Points and scores of texts, fewer a column where there are many columns."""
+    columns = tuple(j for j in range(blocks.texts.shape[1]) if len(set(blocks.texts[:, j].tolist())) > 1)
+    if not columns:
+        return []
+    width = max(TEXT_WIDTH_LEAST, TEXT_WIDTH[base] // len(columns))
+    targets = max(1, TEXT_TARGETS // len(columns))
+    return [
+        EncoderStep("text_embedding", {"width": width}, Kind.TEXTS, columns),
+        EncoderStep("text_target", {"max_targets": targets}, Kind.TEXTS, columns),
+    ]
 
 
 _Step = tuple[str, Params, Kind, tuple[int, ...]]

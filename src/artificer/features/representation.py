@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from typing import TypeVar
 
 import numpy as np
 
 from artificer.errors import TrainingError, nearest
 from artificer.features.base import Encoder, encoders
 from artificer.features.planning import plan
+from artificer.features.selection import choose_features
 from artificer.features.spec import EncoderStep, RepresentationSpec
 from artificer.features.vocabulary import Codes, Vocabulary, VocabularyEncoder
 from artificer.features.zeros import emit_zeros
@@ -17,6 +19,8 @@ from artificer.types import Blocks, Doubles, Floats, Ints, Kind, Strings, Task
 
 __all__ = ["EncoderStep", "Representation", "RepresentationSpec", "plan", "target_columns"]
 
+AnyBlock = TypeVar("AnyBlock", Strings, Floats | Strings | Ints)
+
 DTYPES = {Kind.NUMBERS: "float32", Kind.STRINGS: "string", Kind.TIMES: "int64"}
 
 
@@ -24,8 +28,9 @@ class Representation:
     """Encoders fitted side by side.
 
     Encoders of categories that want the same number of levels share one vocabulary: every text is looked up once.
-    Encoders that end with no features on the training rows are dropped; when none is left there is one feature that
-    is always 0, so that every algorithm and every graph has something to stand on.
+    Encoders that end with no features on the training rows are dropped, and so are those of which selection keeps
+    none; when none is left there is one feature that is always 0, so that every algorithm and every graph has
+    something to stand on.
 
     Parameters
     ----------
@@ -50,6 +55,8 @@ class Representation:
     encoders_: tuple[tuple[EncoderStep, Encoder], ...]
     widths_: Mapping[Kind, int]
     shared_: Mapping[int, tuple[tuple[int, ...], Vocabulary]]
+    selected_: Ints | None
+    """Places of the features to keep among those of the encoders; None keeps all."""
 
     def __init__(self, spec: RepresentationSpec) -> None:
         self.spec = spec
@@ -77,20 +84,43 @@ class Representation:
         kept: list[tuple[EncoderStep, Encoder]] = []
         parts: list[Floats] = []
         for step, encoder in made:
-            step_names = [names[step.kind][j] for j in step.columns]
+            step_names = [names[step.kind][j] for j in step.columns] + [names[Kind.STRINGS][j] for j in step.by]
             if isinstance(encoder, VocabularyEncoder):
-                places, vocabulary = self._shared_part(step, encoder)
+                places, vocabulary = self._shared_part(step.columns, encoder.max_levels)
                 part = encoder.fit_transform_codes(
                     vocabulary, codes[encoder.max_levels][:, places], Y, step_names, seed
                 )
             else:
-                part = encoder.fit_transform(_pick(blocks, step), Y, step_names, seed)
+                part = encoder.fit_transform(self._block(blocks, step, encoder, codes), Y, step_names, seed)
             if encoder.feature_names_:
                 kept.append((step, encoder))
                 parts.append(part)
         self.encoders_ = tuple(kept)
         self.feature_names_ = tuple(name for _, encoder in kept for name in encoder.feature_names_) or ("nothing",)
-        return _join(parts, len(blocks))
+        self.selected_ = None
+        features = _join(parts, len(blocks))
+        if not self.spec.selects or Y is None or not kept:
+            return features
+        chosen = choose_features(features, Y, seed)
+        self._keep(set(chosen.tolist()))
+        return features[:, chosen]
+
+    def _keep(self, chosen: set[int]) -> None:
+        """Leave out all features but some, and encoders with none of them."""
+        self.feature_names_ = tuple(name for j, name in enumerate(self.feature_names_) if j in chosen)
+        kept: list[tuple[EncoderStep, Encoder]] = []
+        places: list[int] = []
+        start = width = 0
+        for step, encoder in self.encoders_:
+            p = len(encoder.feature_names_)
+            own = [width + j for j in range(p) if start + j in chosen]
+            start += p
+            if own:
+                kept.append((step, encoder))
+                places += own
+                width += p
+        self.encoders_ = tuple(kept)
+        self.selected_ = np.array(places, dtype=np.int64)
 
     def transform(self, blocks: Blocks) -> Floats:
         """Features (n, p) of rows that fitting did not see."""
@@ -101,35 +131,42 @@ class Representation:
         parts = []
         for step, encoder in self.encoders_:
             if isinstance(encoder, VocabularyEncoder):
-                places, _ = self._shared_part(step, encoder)
+                places, _ = self._shared_part(step.columns, encoder.max_levels)
                 parts.append(encoder.transform_codes(codes[encoder.max_levels][:, places]))
             else:
-                parts.append(encoder.transform(_pick(blocks, step)))
-        return _join(parts, len(blocks))
+                parts.append(encoder.transform(self._block(blocks, step, encoder, codes)))
+        features = _join(parts, len(blocks))
+        return features if self.selected_ is None else features[:, self.selected_]
 
     def fragment(self) -> Fragment:
         """The same as ONNX: the blocks in use as inputs, ``features`` (n, p) as the output."""
         graph = Graph()
-        used = {step.kind for step, _ in self.encoders_}
+        used = {step.kind for step, _ in self.encoders_} | {Kind.STRINGS for step, _ in self.encoders_ if step.by}
         if not used:
             used = {next(kind for kind in Kind if self.widths_[kind])}
         inputs = {kind: graph.input(kind.value, DTYPES[kind], self.widths_[kind]) for kind in Kind if kind in used}
         codes = {}
         for max_levels, (columns, vocabulary) in self.shared_.items():
-            if any(isinstance(e, VocabularyEncoder) and e.max_levels == max_levels for _, e in self.encoders_):
+            if any(_level_cap(step, encoder) == max_levels for step, encoder in self.encoders_):
                 picked = graph.columns(inputs[Kind.STRINGS], columns, self.widths_[Kind.STRINGS])
                 codes[max_levels] = vocabulary.emit(graph, picked)
         parts = []
         for step, encoder in self.encoders_:
             if isinstance(encoder, VocabularyEncoder):
-                places, _ = self._shared_part(step, encoder)
-                width = len(self.shared_[encoder.max_levels][0])
-                parts.append(encoder.emit_codes(graph, graph.columns(codes[encoder.max_levels], places, width)))
-            else:
                 parts.append(
-                    encoder.emit(graph, graph.columns(inputs[step.kind], step.columns, self.widths_[step.kind]))
+                    encoder.emit_codes(graph, self._emit_codes(graph, codes, step.columns, encoder.max_levels))
                 )
+                continue
+            block = graph.columns(inputs[step.kind], step.columns, self.widths_[step.kind])
+            cap = _level_cap(step, encoder)
+            if cap is not None:
+                groups = graph.cast(self._emit_codes(graph, codes, step.by, cap), "float32")
+                block = graph.concat([block, groups])
+            parts.append(encoder.emit(graph, block))
         features = graph.concat(parts) if parts else emit_zeros(graph, next(iter(inputs.values())), 1)
+        if self.selected_ is not None:
+            width = sum(len(encoder.feature_names_) for _, encoder in self.encoders_)
+            features = graph.columns(features, self.selected_.tolist(), width)
         graph.output("features", features, "float32", len(self.feature_names_))
         return graph.fragment()
 
@@ -142,18 +179,20 @@ class Representation:
         known = encoders()
         if step.encoder not in known:
             raise TrainingError(f'There is no encoder called "{step.encoder}"{nearest(step.encoder, known)}.')
-        if step.columns and max(step.columns) >= self.widths_[step.kind]:
-            raise TrainingError(
-                f'Encoder "{step.encoder}" wants column {max(step.columns)} of a {step.kind.value} block that has '
-                f"{self.widths_[step.kind]}; plan the representation anew on this table."
-            )
+        for kind, columns in ((step.kind, step.columns), (Kind.STRINGS, step.by)):
+            if columns and max(columns) >= self.widths_[kind]:
+                raise TrainingError(
+                    f'Encoder "{step.encoder}" wants column {max(columns)} of a {kind.value} block that has '
+                    f"{self.widths_[kind]}; plan the representation anew on this table."
+                )
         return known[step.encoder](**step.params)
 
     def _learn_vocabularies(self, blocks: Blocks, made: Sequence[tuple[EncoderStep, Encoder]]) -> dict[int, Codes]:
         wanted: dict[int, set[int]] = {}
         for step, encoder in made:
-            if isinstance(encoder, VocabularyEncoder):
-                wanted.setdefault(encoder.max_levels, set()).update(step.columns)
+            cap = _level_cap(step, encoder)
+            if cap is not None:
+                wanted.setdefault(cap, set()).update(step.by or step.columns)
         shared, codes = {}, {}
         for max_levels, chosen in wanted.items():
             columns = tuple(sorted(chosen))
@@ -162,11 +201,27 @@ class Representation:
         self.shared_ = shared
         return codes
 
-    def _shared_part(self, step: EncoderStep, encoder: VocabularyEncoder) -> tuple[list[int], Vocabulary]:
-        columns, vocabulary = self.shared_[encoder.max_levels]
+    def _shared_part(self, wanted: Sequence[int], max_levels: int) -> tuple[list[int], Vocabulary]:
+        columns, vocabulary = self.shared_[max_levels]
         place_of = {column: place for place, column in enumerate(columns)}
-        places = [place_of[column] for column in step.columns]
+        places = [place_of[column] for column in wanted]
         return places, vocabulary.take(places)
+
+    def _block(
+        self, blocks: Blocks, step: EncoderStep, encoder: Encoder, codes: Mapping[int, Codes]
+    ) -> Floats | Strings | Ints:
+        """What an encoder that looks up no texts takes: its columns, and behind them the codes they are grouped by."""
+        block = _columns(blocks.of(step.kind), step.columns)
+        cap = _level_cap(step, encoder)
+        if cap is None:
+            return block
+        places, _ = self._shared_part(step.by, cap)
+        grouped: Floats = np.concatenate([block, codes[cap][:, places].astype(np.float32)], axis=1)
+        return grouped
+
+    def _emit_codes(self, graph: Graph, codes: Mapping[int, str], wanted: Sequence[int], max_levels: int) -> str:
+        places, _ = self._shared_part(wanted, max_levels)
+        return graph.columns(codes[max_levels], places, len(self.shared_[max_levels][0]))
 
 
 def target_columns(y: Ints | Doubles, task: Task, n_classes: int) -> Doubles:
@@ -186,13 +241,13 @@ def target_columns(y: Ints | Doubles, task: Task, n_classes: int) -> Doubles:
     return np.asarray(y, dtype=np.float64)[:, None]
 
 
-def _columns(block: Strings, columns: Sequence[int]) -> Strings:
+def _level_cap(step: EncoderStep, encoder: Encoder) -> int | None:
+    """How many levels of its categories an encoder wants; None for one that takes no categories."""
+    return int(encoder.params()["max_levels"]) if step.by or isinstance(encoder, VocabularyEncoder) else None
+
+
+def _columns(block: AnyBlock, columns: Sequence[int]) -> AnyBlock:
     return block if list(columns) == list(range(block.shape[1])) else block[:, list(columns)]
-
-
-def _pick(blocks: Blocks, step: EncoderStep) -> Floats | Strings | Ints:
-    block = blocks.of(step.kind)
-    return block if step.columns == tuple(range(block.shape[1])) else block[:, list(step.columns)]
 
 
 def _join(parts: Sequence[Floats], n: int) -> Floats:

@@ -16,10 +16,10 @@ from artificer.types import Doubles, Floats, Ints
 SAME = 0.999
 """Of two features correlated more strongly than this, either way, the first is kept."""
 
-WIDE, TALL = 500, 3_000
+WIDE, TALL = 300, 2_500
 """Features and rows at most that a forest is grown on; of wider matrices the features strongest alone."""
 
-TREES, DEEPEST, LEAF = 60, 10, 3
+TREES, DEEPEST, LEAF = 40, 10, 3
 SHADOW_SHARE = 0.75
 """A feature has to be of more use to the forest than this share of the permuted copies."""
 
@@ -101,7 +101,7 @@ def _use(X: Floats, Y: Doubles, seed: int) -> tuple[Doubles, Doubles]:
     p = X.shape[1]
     shadows = rng.permuted(X, axis=0)
     forest = ExtraTreesRegressor(
-        TREES, max_depth=DEEPEST, min_samples_leaf=LEAF, max_features=max(1, (2 * p) // 3), random_state=seed % 2**31
+        TREES, max_depth=DEEPEST, min_samples_leaf=LEAF, max_features=max(1, p // 2), random_state=seed % 2**31
     )
     forest.fit(np.concatenate([X, shadows], axis=1), Y if Y.shape[1] > 1 else Y[:, 0])
     use: Doubles = forest.feature_importances_

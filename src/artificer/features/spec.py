@@ -16,17 +16,23 @@ class EncoderStep:
     encoder : its registered name.
     params : its constructor arguments.
     columns : places in the block of `kind`, from 0.
+    by : places in the block of strings of the categories that numbers are seen within; empty for most encoders.
     """
 
     encoder: str
     params: Params
     kind: Kind
     columns: tuple[int, ...]
+    by: tuple[int, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
 class RepresentationSpec:
     """Which encoders make the features, in order. Without steps there is a single feature that is always 0.
+
+    Attributes
+    ----------
+    selects : features that are doubles of others, or noise, are left out once the encoders are fitted.
 
     Examples
     --------
@@ -37,17 +43,25 @@ class RepresentationSpec:
 
     name: str
     steps: tuple[EncoderStep, ...]
+    selects: bool = False
 
     def to_json(self) -> Json:
         steps = [
-            {"encoder": s.encoder, "params": dict(s.params), "kind": s.kind.value, "columns": list(s.columns)}
+            {
+                "encoder": s.encoder,
+                "params": dict(s.params),
+                "kind": s.kind.value,
+                "columns": list(s.columns),
+                "by": list(s.by),
+            }
             for s in self.steps
         ]
-        return {"name": self.name, "steps": steps}
+        return {"name": self.name, "steps": steps, "selects": self.selects}
 
     @classmethod
     def from_json(cls, record: Json) -> RepresentationSpec:
         steps = (
-            EncoderStep(s["encoder"], dict(s["params"]), Kind(s["kind"]), tuple(s["columns"])) for s in record["steps"]
+            EncoderStep(s["encoder"], dict(s["params"]), Kind(s["kind"]), tuple(s["columns"]), tuple(s["by"]))
+            for s in record["steps"]
         )
-        return cls(record["name"], tuple(steps))
+        return cls(record["name"], tuple(steps), record["selects"])
