@@ -11,7 +11,7 @@ from typing import Any, ClassVar
 
 import numpy as np
 
-from artificer.algorithms.base import Algorithm, AlgorithmTags, FitContext, Fitted, algorithms
+from artificer.algorithms.base import Algorithm, AlgorithmTags, Dimension, FitContext, Fitted, algorithms
 from artificer.graph import Graph
 
 
@@ -67,6 +67,14 @@ class Ticking(Plain):
         return super().fit(X, y, context)
 
 
+class Tunable(Plain):
+    """The less blur, the better; a tuner may find that out."""
+
+    name = "fake_tunable"
+    defaults: ClassVar[dict[str, Any]] = {"blur": 1.5, "cost": 0.01, "idle": 1}
+    space: ClassVar[dict[str, Dimension]] = {"blur": Dimension(0.01, 5.0, log=True), "idle": Dimension(choices=(1, 2))}
+
+
 class Raising(Plain):
     name = "fake_raising"
     defaults: ClassVar[dict[str, Any]] = {"blur": 0.0, "cost": 0.01, "only_whole": False}
@@ -118,7 +126,7 @@ class Infinite(Plain):
         return Line(np.full(X.shape[1] + 1, np.nan), context.n_classes)
 
 
-FAKES = (Plain, Ticking, Raising, Interrupting, Hanging, Dying, Eating, Infinite)
+FAKES = (Plain, Ticking, Tunable, Raising, Interrupting, Hanging, Dying, Eating, Infinite)
 
 
 def register() -> None:

@@ -18,11 +18,17 @@ from artificer.types import Doubles
 
 @dataclass(frozen=True, slots=True)
 class Prior:
-    """Expected gap and its standard deviation; candidates of one `family` err together."""
+    """Expected gap and its standard deviation; candidates of one `family` err together.
+
+    Attributes
+    ----------
+    parent : index of an earlier candidate that this one is a variation of; `spread` is then of the difference to it.
+    """
 
     family: str
     gap: float
     spread: float
+    parent: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,4 +99,9 @@ def covariance(beliefs: Sequence[Prior], common: float = 0.15, within_family: fl
     same = (families[:, None] == families[None, :]).astype(np.float64)
     correlation = within_family * same + (1 - within_family) * np.eye(len(beliefs))
     result: Doubles = correlation * np.outer(spread, spread) + common**2 * np.outer(learns, learns)
+    for i, belief in enumerate(beliefs):
+        if belief.parent is not None:  # all that holds for its parent, and a difference of its own
+            result[i, :] = result[belief.parent, :]
+            result[:, i] = result[i, :]
+            result[i, i] = result[belief.parent, belief.parent] + belief.spread**2
     return result

@@ -90,6 +90,7 @@ class Race:
     Attributes
     ----------
     adaptive : False runs every fold of every candidate in order, fold by fold, as repeating a recipe wants it.
+    companions : probability that one more candidate with all its folds improves an average of those there are.
     """
 
     def __init__(
@@ -106,6 +107,7 @@ class Race:
         self.seed = seed
         self.steps = 0
         self.adaptive = True
+        self.companions = 0.0
         self.rng = np.random.default_rng(derive_seed(seed, "race"))
         self.update()
 
@@ -143,7 +145,7 @@ class Race:
     def search_pays(self) -> float:
         """Probability that a candidate with folds left beats the best of the complete ones by more than epsilon."""
         complete = [i for i, s in enumerate(self.standings) if s.complete and not s.failed]
-        open_ = [i for i, s in enumerate(self.standings) if self._may_run(s)]
+        open_ = [i for i, s in enumerate(self.standings) if self.may_run(s)]
         if not open_:
             return 0.0
         if not complete:
@@ -153,6 +155,12 @@ class Race:
         return float((gain > self.epsilon).mean())
 
     # What happened
+
+    def add(self, candidate: Candidate, belief: Prior) -> int:
+        """Let another candidate join; its index."""
+        self.standings.append(Standing(candidate, belief, np.full(len(self.valid_rows), np.nan)))
+        self.update()
+        return len(self.standings) - 1
 
     def begin(self, i: int, fold: int) -> None:
         self.standings[i].running.add(fold)
@@ -178,7 +186,7 @@ class Race:
             return
         for i, p in enumerate(self.within_reach()):
             standing = self.standings[i]
-            if i > 0 and p < HOPELESS and self._may_run(standing):
+            if i > 0 and p < HOPELESS and self.may_run(standing):
                 standing.dropped = True
                 ran = len(standing.outcomes)
                 after = f"after {ran} of {len(standing.losses)} folds" if ran else "before its first fold"
@@ -198,7 +206,7 @@ class Race:
         phase : ``explore`` gives first folds, ``compare`` also finds out which of the best is best, ``complete`` gives
             the best ones the same folds.
         """
-        may = [i for i, s in enumerate(self.standings) if self._may_run(s) and affordable(i)]
+        may = [i for i, s in enumerate(self.standings) if self.may_run(s) and affordable(i)]
         if not self.adaptive:
             return min(
                 ((i, self.standings[i].next_fold() or 0) for i in may), key=lambda pick: pick[::-1], default=None
@@ -217,12 +225,12 @@ class Race:
         fold = self.standings[pick].next_fold()
         return None if fold is None else (pick, fold)
 
-    def _may_run(self, standing: Standing) -> bool:
+    def may_run(self, standing: Standing) -> bool:
         return not standing.failed and not standing.dropped and standing.next_fold() is not None
 
     def _goes_on(self) -> bool:
         complete = sum(s.complete and not s.failed for s in self.standings[1:])
-        return complete < LEAST_COMPLETE or self.search_pays() >= ENOUGH
+        return complete < LEAST_COMPLETE or self.companions >= ENOUGH or self.search_pays() >= ENOUGH
 
     def _strong(self, untried: list[int]) -> list[int]:
         """Candidates of which one goes first, for a good answer at once: gaps at most twice the best one's.

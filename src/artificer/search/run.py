@@ -10,13 +10,15 @@ import numpy as np
 
 from artificer.features.planning import plan
 from artificer.features.representation import RepresentationSpec
+from artificer.search.blend import Blend, worth
 from artificer.search.costs import CostModel
 from artificer.search.executor import Handle, InlineSession, Session, wait_any
 from artificer.search.objective import Objective
 from artificer.search.priors import TableShape, priors
-from artificer.search.race import Phase, Race
+from artificer.search.race import ENOUGH, Phase, Race, Standing
 from artificer.search.records import Candidate, Progress, SearchRequest
 from artificer.search.tasks import FitOutcome, FitTask, TrainingData
+from artificer.search.tuning import Tuner
 from artificer.types import Kind
 
 MAX_MEMBERS = 5
@@ -71,6 +73,8 @@ class Run:
         self.race = Race(
             candidates, priors(candidates, shape), [len(v) for _, v in data.folds], train_rows, request.seed
         )
+        self.tuner = Tuner(self.race, request.seed) if request.candidates is None else None
+        """Makes new candidates; none where the caller has said which ones there are."""
         self.costs = CostModel(columns, data.n_classes, learns=budget.fits is None)
         self.representations = plans(candidates, data)
         self.max_rows: int | None = None
@@ -80,7 +84,11 @@ class Run:
         self.running: dict[Handle, tuple[int, FitTask]] = {}
         self.ready: dict[int, FitOutcome] = {}
         """Models that exist already, by candidate: fitted on all rows, a sample or a fold."""
+        self.whole: set[int] = set()
+        """Candidates of a recipe that are one fit on all rows, though the models of their folds could be kept."""
         self.interrupted = False
+        self.weighed: set[int] = set()
+        self.blend = Blend(objective, [data.y[rows] for _, rows in data.folds])
 
     # Time and fits left
 
@@ -94,11 +102,12 @@ class Run:
         return self.deadline - self.started
 
     def reserve(self) -> float:
-        """Seconds kept back for choosing the members and fitting them on all rows."""
+        """Seconds kept back for choosing the members, and for fitting on all rows those that need it."""
         if self.total == math.inf:
             return 0.0
         ran = [i for i, s in enumerate(self.race.standings) if i > 0 and s.outcomes and not s.failed]
         best = sorted(ran, key=lambda i: self.race.belief.mean[i])[:RESERVED_MEMBERS]
+        best = [i for i in best if self.needs_refit(i)]
         choosing = min(CHOOSING_SECONDS, CHOOSING_SHARE * self.total)
         return min(self.together(best) + choosing, LARGEST_RESERVE * self.total)
 
@@ -107,7 +116,23 @@ class Run:
         costs = [self.whole_cost(i) for i in indices]
         return max([sum(costs) / self.session.slots, *costs])
 
+    def bagged(self, i: int) -> bool:
+        """Whether a candidate becomes the average of its folds' models, so that no fit is thrown away."""
+        return self.data.exchangeable and i > 0 and i not in self.whole
+
+    def needs_refit(self, i: int) -> bool:
+        """Whether time has to be kept for a fit on all rows: also where a recipe's folds will not all be run."""
+        if self.race.adaptive or not self.bagged(i):
+            return not self.bagged(i)
+        left = [j for j, s in enumerate(self.race.standings) if j > 0 and not s.failed]
+        seconds = sum(
+            (len(s.losses) - len(s.outcomes)) * self.fold_cost(j) for j in left for s in [self.race.standings[j]]
+        )
+        return seconds / self.session.slots > self.left
+
     def reserved_fits(self) -> int:
+        if self.data.exchangeable and not self.whole:
+            return 0
         fits = self.request.budget.fits or 0
         return min(MAX_MEMBERS, max(1, fits // 6))
 
@@ -132,7 +157,9 @@ class Run:
         if self.request.budget.fits is not None:
             return self.fits + len(self.running) < self.request.budget.fits - self.reserved_fits()
         # The first learner may use time that is later kept back for its own fit on all rows.
-        whole = 0.0 if self.race.standings[i].outcomes else min(self.whole_cost(i), LARGEST_RESERVE * self.total)
+        whole = 0.0
+        if not self.race.standings[i].outcomes and self.needs_refit(i):
+            whole = min(self.whole_cost(i), LARGEST_RESERVE * self.total)
         return 1.1 * self.fold_cost(i) + max(self.reserve(), whole) < self.left
 
     def phase(self) -> Phase:
@@ -202,6 +229,7 @@ class Run:
 
     def launch(self) -> bool:
         """Start the fold that is worth most, if any is."""
+        self.tune()
         chosen = self.race.choose(self.fold_cost, self.affordable, self.phase())
         if chosen is None:
             return False
@@ -210,6 +238,19 @@ class Run:
         self.race.begin(i, fold)
         self.running[self.session.submit(task)] = (i, task)
         return True
+
+    def tune(self) -> None:
+        """Add a variation of a leading candidate to the race, once all others have had their say, if that pays."""
+        if self.tuner is None or not self.race.adaptive or self.phase() == "complete":
+            return
+        standings = self.race.standings
+        untried = any(
+            self.race.may_run(s) and not s.outcomes and self.affordable(i) for i, s in enumerate(standings) if i > 0
+        )
+        if not untried and self.race.companions >= ENOUGH and not self.tuner.is_busy():
+            i = self.tuner.propose(lambda candidate: self.costs.estimate(candidate, self.rows(self.n_train)))
+            if i is not None:
+                self.tell("search", f"{standings[i].candidate.name} joins: {varied(standings, i)}")
 
     def collect(self) -> None:
         """Wait for a fit to end and take it in; stop what runs when only the reserve is left."""
@@ -244,9 +285,28 @@ class Run:
         if i > 0:  # the baseline's speed says nothing about learners
             self.costs.learn(self.race.standings[i].candidate, outcome)
         valid = self.data.folds[fold][1]
-        if outcome.model is not None:
-            self.ready.setdefault(i, outcome)
-        self.race.absorb(i, fold, outcome, self.objective.loss(self.data.y[valid], outcome.scores))
+        if outcome.has_model and (i not in self.ready or self.ready[i].rows < outcome.rows):
+            self.ready[i] = outcome
+        loss = self.objective.loss(self.data.y[valid], outcome.scores)
+        self.race.absorb(i, fold, outcome, loss)
+        self.weigh(i)
+
+    def weigh(self, i: int) -> None:
+        """See what a candidate that has run all its folds, and proposals that were dropped, brought the average."""
+        made = self.tuner.made if self.tuner is not None else []
+        for each in {i, *made} - self.weighed - {0}:
+            standing = self.race.standings[each]
+            if standing.complete and not standing.failed:
+                scores = [standing.outcomes[f].scores for f in range(len(self.data.folds))]
+                rows = float(np.mean(self.race.valid_rows))
+                least = worth(rows, len(self.data.folds)) * self.race.belief.unit
+                self.blend.join([s for s in scores if s is not None], least)
+            elif standing.dropped or standing.failed:
+                self.blend.count(gained=False)
+            else:
+                continue
+            self.weighed.add(each)
+        self.race.companions = self.blend.chance
 
     def task(self, i: int, fold: int | None) -> FitTask:
         """The order for one fit, with the time it may take."""
@@ -263,7 +323,7 @@ class Run:
             seed=self.request.seed,
             threads=self.request.threads,
             max_rows=self.max_rows,
-            keep_model=fold == 0 and self.is_worth_keeping(i),
+            keep_model=fold is not None and (self.bagged(i) or (fold == 0 and self.is_worth_keeping(i))),
             soft_seconds=soft,
             hard_seconds=hard,
         )
@@ -324,6 +384,14 @@ class Run:
 def margin(seconds: float) -> float:
     """What of the budget is left for putting the result together."""
     return min(0.5, 0.05 * seconds)
+
+
+def varied(standings: Sequence[Standing], i: int) -> str:
+    """What a proposal changes of the candidate that it is a variation of."""
+    parent = standings[i].belief.parent
+    of = standings[parent or 0].candidate
+    changes = {key: value for key, value in standings[i].candidate.params.items() if value != of.params.get(key)}
+    return f"{of.name} with {', '.join(f'{key}={value}' for key, value in changes.items())}"
 
 
 def plans(candidates: Sequence[Candidate], data: TrainingData) -> dict[str, RepresentationSpec]:
