@@ -2,12 +2,13 @@
 
 Arrays
 ------
-n rows, k numeric columns, m categorical columns, d datetime columns, p features, c classes (1 for regression).
+n rows, k numeric columns, m categorical columns, d datetime columns, t text columns, p features, c classes (1 for
+regression).
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Any, TypeAlias
 
@@ -42,7 +43,7 @@ class Task(StrEnum):
 
 
 class Role(StrEnum):
-    """What a column is for. The first four feed the model; the others are kept aside, with the reason."""
+    """What a column is for. The first five feed the model; the others are kept aside, with the reason."""
 
     NUMERIC = "numeric"
     CATEGORICAL = "categorical"
@@ -53,15 +54,17 @@ class Role(StrEnum):
     CONSTANT = "constant"
     TARGET = "target"
     GROUP = "group"
+    WEIGHT = "weight"
     IGNORED = "ignored"
 
 
 class Kind(StrEnum):
-    """The three typed arrays a row becomes. ``NUMBERS`` holds numeric and boolean columns."""
+    """The four typed arrays a row becomes. ``NUMBERS`` holds numeric and boolean columns, ``TEXTS`` texts and lists."""
 
     NUMBERS = "numbers"
     STRINGS = "strings"
     TIMES = "times"
+    TEXTS = "texts"
 
 
 KIND_OF_ROLE = {
@@ -69,30 +72,45 @@ KIND_OF_ROLE = {
     Role.BOOLEAN: Kind.NUMBERS,
     Role.CATEGORICAL: Kind.STRINGS,
     Role.DATETIME: Kind.TIMES,
+    Role.TEXT: Kind.TEXTS,
 }
+
+
+_NO_TEXTS: Strings = np.empty((0, 0), dtype=object)
 
 
 @dataclass(frozen=True, slots=True)
 class Blocks:
-    """One table as the three arrays every encoder and the deployed graph take, columns in contract order.
+    """One table as the four arrays every encoder and the deployed graph take, columns in contract order.
 
     Attributes
     ----------
     numbers : float32 (n, k), NaN for missing, never infinite; booleans as 0 and 1.
     strings : object (n, m) of str, ``MISSING_STRING`` for missing.
     times : int64 (n, d), seconds since 1970-01-01 UTC, ``MISSING_TIME`` for missing.
+    texts : object (n, t) of str, tokens joined by single spaces (``tables.words``), ``MISSING_STRING`` for missing;
+        without columns when left out.
     """
 
     numbers: Floats
     strings: Strings
     times: Ints
+    texts: Strings = field(default_factory=lambda: _NO_TEXTS)
+
+    def __post_init__(self) -> None:
+        if self.texts is _NO_TEXTS:
+            object.__setattr__(self, "texts", np.empty((len(self.numbers), 0), dtype=object))
 
     def __len__(self) -> int:
         return len(self.numbers)
 
     def take(self, rows: Ints | NDArray[np.bool_] | slice) -> Blocks:
-        return Blocks(self.numbers[rows], self.strings[rows], self.times[rows])
+        return Blocks(self.numbers[rows], self.strings[rows], self.times[rows], self.texts[rows])
 
     def of(self, kind: Kind) -> Floats | Strings | Ints:
         block: Floats | Strings | Ints = getattr(self, kind.value)
         return block
+
+
+BLOCK_DTYPES = {Kind.NUMBERS: "float32", Kind.STRINGS: "string", Kind.TIMES: "int64", Kind.TEXTS: "string"}
+"""Element type of each block in the graph."""

@@ -13,7 +13,7 @@ import pytest
 
 from artificer.features.planning import plan
 from artificer.search.processes import ProcessExecutor
-from artificer.search.scratch import read_data, write_data
+from artificer.search.scratch import read_data, with_model, write_data
 from artificer.search.search import prepare
 from artificer.search.tasks import FitTask, MemoryStore, attempt, rows_of
 
@@ -39,13 +39,15 @@ def test_a_fit_in_a_process_gives_what_it_gives_in_this_one(data, fakes, tmp_pat
     with executor.open(data) as session:
         there = session.submit(order(data, plain)).result(60)
         whole = session.submit(order(data, plain, fold=None, number=2)).result(60)
+        kept = with_model(whole)
         again = session.submit(order(data, plain, number=3)).result(60)
         assert list(tmp_path.iterdir())
     assert there.ok
     np.testing.assert_array_equal(there.scores, here.scores)
     assert there.peak_mb > 1
-    assert whole.model.outputs == ("scores",)
-    assert whole.representation.outputs == ("features",)
+    assert whole.model is None, "it stays in its file"
+    assert kept.model.outputs == ("scores",)
+    assert kept.representation.outputs == ("features",)
     assert there.encode_seconds > 0
     assert again.encode_seconds == 0, "the second fit shares the first one's features"
     assert not list(tmp_path.iterdir()), "nothing is left behind"

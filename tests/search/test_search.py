@@ -26,10 +26,12 @@ def predict(result, blocks):
     feed = {"numbers": blocks.numbers, "strings": blocks.strings, "times": blocks.times}
     total = 0.0
     for member in result.members:
-        first = onnxruntime.InferenceSession(member.representation.model)
-        features = first.run(None, {name: feed[name] for name in member.representation.inputs})[0]
-        second = onnxruntime.InferenceSession(member.model.model)
-        total = total + member.weight * second.run(None, {member.model.inputs[0]: features})[0]
+        for part in member.parts:
+            first = onnxruntime.InferenceSession(part.representation.model)
+            features = first.run(None, {name: feed[name] for name in part.representation.inputs})[0]
+            second = onnxruntime.InferenceSession(part.model.model)
+            scores = second.run(None, {part.model.inputs[0]: features})[0]
+            total = total + member.weight / len(member.parts) * scores
     return result.calibration.apply(total)
 
 
@@ -59,7 +61,7 @@ def test_work_units_give_the_same_result_every_time(request_of, fakes):
         board = result.leaderboard.to_json()
         for row in board["rows"]:
             del row["fit_seconds"]
-        return board, result.oof_scores.tolist(), [m.model.model for m in result.members], result.fits
+        return board, result.oof_scores.tolist(), [p.model.model for m in result.members for p in m.parts], result.fits
 
     first, second = run_search(request), run_search(request)
     assert told(first) == told(second)
@@ -117,7 +119,9 @@ def test_when_all_fail_the_baseline_wins_and_the_leaderboard_says_why(request_of
 
 def test_a_member_that_fails_on_all_rows_makes_room_for_the_next(request_of, fakes):
     options = (fakes("raising", "brittle", only_whole=True), fakes("plain", "spare", blur=1.0))
-    result = run_search(request_of(candidates=options))
+    rows = np.arange(300)
+    chained = tuple((rows[:cut], rows[cut : cut + 75]) for cut in (75, 150, 225))
+    result = run_search(request_of(candidates=options, folds=chained))
     assert [m.candidate.name for m in result.members] == ["spare"]
     assert any("brittle was left out of the model" in note for note in result.notes)
 
@@ -178,7 +182,8 @@ def test_a_recipe_is_repeated_on_new_data(request_of, fakes):
     recipe = json.loads(json.dumps(found.recipe))
     again = refit(recipe, replace(request, candidates=None))
     assert {m.candidate.name: m.weight for m in again.members} == {m.candidate.name: m.weight for m in found.members}
-    assert again.fits == len(found.members) * (1 + 3) - sum(m.candidate == BASELINE for m in found.members) * 4
+    assert again.fits == len(found.members) * 3, "the folds' models are the members"
+    assert [len(m.parts) for m in again.members] == [len(m.parts) for m in found.members]
     np.testing.assert_allclose(again.oof_scores, found.oof_scores, atol=1e-9)
     with pytest.raises(ConfigurationError, match="is for binary"):
         refit(recipe, request_of(Task.REGRESSION))

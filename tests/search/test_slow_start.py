@@ -102,8 +102,8 @@ def test_a_member_with_an_encoder_of_its_own_rows_keeps_it(request_of, fakes):
     result = run_search(
         request_of(candidates=(quick, slow), budget=Budget(seconds=9), clock=clock, executor=InlineExecutor(clock))
     )
-    fitted_on = {m.representation_key.split("-")[1] for m in result.members}
-    assert len({m.representation_key for m in result.members}) == len(fitted_on)
+    keys = {part.representation_key for m in result.members for part in m.parts}
+    assert len(keys) == len({key.split("-")[1] for key in keys})
 
 
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="fits are forked")

@@ -13,12 +13,11 @@ from artificer.bundle.audit import audit_graph
 from artificer.bundle.calibration import Calibration
 from artificer.errors import BundleDamagedError, TrainingError
 from artificer.graph import Fragment, Graph
-from artificer.types import Kind
+from artificer.types import BLOCK_DTYPES, Kind
 
 if TYPE_CHECKING:
     from artificer.tables.contract import Contract
 
-DTYPES = {Kind.NUMBERS: "float32", Kind.STRINGS: "string", Kind.TIMES: "int64"}
 OUTPUT = "scores"
 
 
@@ -28,7 +27,7 @@ class MemberGraph:
 
     Attributes
     ----------
-    representation : inputs among ``numbers``, ``strings``, ``times``; one output, the (n, p) features.
+    representation : inputs among ``numbers``, ``strings``, ``times``, ``texts``; one output, the (n, p) features.
     representation_key : members with equal keys share one copy of the representation.
     model : one input, the features; one output, the (n, c) scores.
     weight : above 0; weights need not sum to 1.
@@ -88,7 +87,9 @@ def _inputs(graph: Graph, members: Sequence[MemberGraph], contract: Contract) ->
         # A constant model reads nothing, but how many rows to answer has to come from somewhere.
         used = {next((kind for kind in Kind if contract.of(kind)), Kind.NUMBERS).value}
     return {
-        kind.value: graph.input(kind.value, DTYPES[kind], len(contract.of(kind))) for kind in Kind if kind.value in used
+        kind.value: graph.input(kind.value, BLOCK_DTYPES[kind], len(contract.of(kind)))
+        for kind in Kind
+        if kind.value in used
     }
 
 
@@ -106,11 +107,18 @@ def _average(graph: Graph, scores: Sequence[str], weights: Sequence[float]) -> s
     if len(scores) == 1:
         return scores[0]
     total = sum(weights)
+    equals: dict[float, list[str]] = {}
+    for score, weight in zip(scores, weights, strict=True):
+        equals.setdefault(weight, []).append(score)
     parts = [
-        graph.op("Mul", score, graph.constant(np.array([weight / total], dtype=np.float32)))
-        for score, weight in zip(scores, weights, strict=True)
+        graph.op(
+            "Mul",
+            score[0] if len(score) == 1 else graph.op("Sum", *score),
+            graph.constant(np.array([weight / total], dtype=np.float32)),
+        )
+        for weight, score in equals.items()
     ]
-    return graph.op("Sum", *parts)
+    return parts[0] if len(parts) == 1 else graph.op("Sum", *parts)
 
 
 def _finish(graph: Graph, contract: Contract) -> bytes:

@@ -62,8 +62,10 @@ class CategoricalOnehot(VocabularyEncoder):
         for j, name in enumerate(names):
             levels = vocabulary.levels[j]
             counts = np.bincount(codes[:, j], minlength=len(levels) + FIRST_LEVEL_CODE)
-            # Codes rise with frequency: what is too rare is one run of codes that begins at the unseen one.
-            enough = int(np.searchsorted(counts[FIRST_LEVEL_CODE:], self.min_count)) + FIRST_LEVEL_CODE
+            # Codes rise with frequency: what is too rare is one run of codes that begins at the unseen one. In a part
+            # of the rows that the vocabulary was learnt on the order holds but roughly, and the run has to cover it.
+            rare = np.flatnonzero(counts[FIRST_LEVEL_CODE:] < self.min_count)
+            enough = int(rare[-1]) + 1 + FIRST_LEVEL_CODE if rare.size else FIRST_LEVEL_CODE
             first = max(enough, len(counts) - self.max_indicators)
             if counts[MISSING_CODE]:
                 cells.append((j, MISSING_CODE, MISSING_CODE))

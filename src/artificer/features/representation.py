@@ -15,13 +15,11 @@ from artificer.features.spec import EncoderStep, RepresentationSpec
 from artificer.features.vocabulary import Codes, Vocabulary, VocabularyEncoder
 from artificer.features.zeros import emit_zeros
 from artificer.graph import Fragment, Graph
-from artificer.types import Blocks, Doubles, Floats, Ints, Kind, Strings, Task
+from artificer.types import BLOCK_DTYPES, Blocks, Doubles, Floats, Ints, Kind, Strings, Task
 
 __all__ = ["EncoderStep", "Representation", "RepresentationSpec", "plan", "target_columns"]
 
 AnyBlock = TypeVar("AnyBlock", Strings, Floats | Strings | Ints)
-
-DTYPES = {Kind.NUMBERS: "float32", Kind.STRINGS: "string", Kind.TIMES: "int64"}
 
 
 class Representation:
@@ -62,7 +60,12 @@ class Representation:
         self.spec = spec
 
     def fit_transform(
-        self, blocks: Blocks, Y: Doubles | None, names: Mapping[Kind, Sequence[str]], seed: int = 0
+        self,
+        blocks: Blocks,
+        Y: Doubles | None,
+        names: Mapping[Kind, Sequence[str]],
+        seed: int = 0,
+        basis: Blocks | None = None,
     ) -> Floats:
         """Fit on n rows and return their features (n, p), those of supervised encoders out of fold.
 
@@ -70,6 +73,8 @@ class Representation:
         ----------
         Y : the target in columns (n, t), see :func:`target_columns`; None when no step is supervised.
         names : column names of each block.
+        basis : rows whose levels get codes; None for those of `blocks`. Representations that are fitted on parts
+            of one table look texts up alike when they are given all of it.
 
         Raises
         ------
@@ -80,7 +85,7 @@ class Representation:
         if not any(self.widths_.values()):
             raise TrainingError("The table has no usable input column, so there is nothing to learn from; add columns.")
         made = [(step, self._make(step)) for step in self.spec.steps]
-        codes = self._learn_vocabularies(blocks, made)
+        codes = self._learn_vocabularies(blocks, made, basis)
         kept: list[tuple[EncoderStep, Encoder]] = []
         parts: list[Floats] = []
         for step, encoder in made:
@@ -144,7 +149,9 @@ class Representation:
         used = {step.kind for step, _ in self.encoders_} | {Kind.STRINGS for step, _ in self.encoders_ if step.by}
         if not used:
             used = {next(kind for kind in Kind if self.widths_[kind])}
-        inputs = {kind: graph.input(kind.value, DTYPES[kind], self.widths_[kind]) for kind in Kind if kind in used}
+        inputs = {
+            kind: graph.input(kind.value, BLOCK_DTYPES[kind], self.widths_[kind]) for kind in Kind if kind in used
+        }
         codes = {}
         for max_levels, (columns, vocabulary) in self.shared_.items():
             if any(_level_cap(step, encoder) == max_levels for step, encoder in self.encoders_):
@@ -187,7 +194,9 @@ class Representation:
                 )
         return known[step.encoder](**step.params)
 
-    def _learn_vocabularies(self, blocks: Blocks, made: Sequence[tuple[EncoderStep, Encoder]]) -> dict[int, Codes]:
+    def _learn_vocabularies(
+        self, blocks: Blocks, made: Sequence[tuple[EncoderStep, Encoder]], basis: Blocks | None
+    ) -> dict[int, Codes]:
         wanted: dict[int, set[int]] = {}
         for step, encoder in made:
             cap = _level_cap(step, encoder)
@@ -196,7 +205,12 @@ class Representation:
         shared, codes = {}, {}
         for max_levels, chosen in wanted.items():
             columns = tuple(sorted(chosen))
-            vocabulary, codes[max_levels] = Vocabulary.learn(_columns(blocks.strings, columns), max_levels)
+            block = _columns(blocks.strings, columns)
+            if basis is None:
+                vocabulary, codes[max_levels] = Vocabulary.learn(block, max_levels)
+            else:
+                vocabulary = Vocabulary.learn(_columns(basis.strings, columns), max_levels)[0]
+                codes[max_levels] = vocabulary.codes(block)
             shared[max_levels] = (columns, vocabulary)
         self.shared_ = shared
         return codes

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 from artificer.algorithms.base import Algorithm, algorithms
 from artificer.errors import ConfigurationError, nearest
+from artificer.search.priors import TableShape
 from artificer.search.records import Candidate
-from artificer.types import Params, Task
+from artificer.types import Doubles, Params, Task
 
 SMALL_TABLE_ROWS = 1500
 """Up to here one configuration of each algorithm runs: differences between more of them drown in noise."""
@@ -15,7 +17,7 @@ SMALL_TABLE_ROWS = 1500
 TINY_TABLE_ROWS = 500
 """Up to here only the cheapest learners of each family run as well, this many of them."""
 
-TINY_TABLE_LEARNERS = {"boosting": 2, "forest": 1}
+TINY_TABLE_LEARNERS = {"boosting": 2, "forest": 1, "linear": 2}
 
 MODEST: Params = {"trees": 50, "max_rounds": 400, "rounds": 100, "patience": 20, "learning_rate": 0.1}
 """Hyperparameters of small tables, for algorithms that have them: more trees and slower steps would not be seen."""
@@ -24,8 +26,21 @@ BASELINE = Candidate("constant", "constant", {}, "none")
 """Predicts the same for every row. Always in the race and always first, so that a valid model exists at once."""
 
 
-def portfolio(task: Task, rows: int, portable: bool = True) -> tuple[Candidate, ...]:
-    """Candidates for a table, the baseline first, then each algorithm's configurations in its own order.
+VARIED: dict[str, tuple[str, ...]] = {
+    "lightgbm": ("pairs", "groups", "cross", "selected"),
+    "catboost": ("pairs", "groups"),
+}
+"""Algorithms whose first configuration also races on generated or selected features. One learner shows what pays; a
+second one of another kind makes a partner of it in the ensemble."""
+
+MANY_COLUMNS = 30
+"""From here on selection may have something to leave out."""
+
+
+def portfolio(
+    task: Task, rows: int, portable: bool = True, shape: TableShape | None = None, y: Doubles | None = None
+) -> tuple[Candidate, ...]:
+    """Candidates for a table, the baseline first, then each algorithm's configurations in its own order, then variants.
 
     An algorithm whose optional library is not installed is left out.
 
@@ -33,6 +48,8 @@ def portfolio(task: Task, rows: int, portable: bool = True) -> tuple[Candidate, 
     ----------
     rows : training rows.
     portable : leave out what has no ONNX form.
+    y : (n,) the target, in its own unit; configurations that it does not suit are left out.
+    shape : what else is known of the table; without it there are no variants.
 
     Examples
     --------
@@ -53,8 +70,28 @@ def portfolio(task: Task, rows: int, portable: bool = True) -> tuple[Candidate, 
         found += [
             Candidate(title(name, position), name, params, tags.representation)
             for position, params in enumerate(configurations)
+            if y is None or algorithm(**params).suits(y)
         ]
-    return tuple(found) if rows > TINY_TABLE_ROWS else cheapest(found)
+    if rows <= TINY_TABLE_ROWS:
+        return cheapest(found)
+    return (*found, *variants(found, shape)) if shape is not None and rows > SMALL_TABLE_ROWS else tuple(found)
+
+
+def variants(candidates: Sequence[Candidate], shape: TableShape) -> list[Candidate]:
+    """The first configurations of strong algorithms with each modifier that suits the table."""
+    suits = {
+        "pairs": shape.numbers > 1,
+        "groups": shape.numbers > 0 and shape.strings > 0,
+        "cross": shape.strings > 1,
+        "selected": shape.columns >= MANY_COLUMNS,
+    }
+    return [
+        replace(candidate, name=f"{candidate.name}+{modifier}", representation=f"{candidate.representation}+{modifier}")
+        for candidate in candidates
+        if candidate.name == candidate.algorithm
+        for modifier in VARIED.get(candidate.algorithm, ())
+        if suits[modifier]
+    ]
 
 
 def modest(algorithm: type[Algorithm]) -> Params:

@@ -7,8 +7,9 @@ References
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from typing import TypeAlias
 
 import numpy as np
 
@@ -39,30 +40,58 @@ class Library:
     ----------
     y : one array (n_f,) a fold.
     scores : one array (K, n_f, c) a fold.
+    weights : how much the rows of each fold count, one array (n_f,) or None a fold; None where all count alike.
     """
 
     objective: Objective
     y: tuple[Doubles, ...]
     scores: tuple[Doubles, ...]
+    weights: tuple[Doubles | None, ...] | None = None
 
     def loss(self, weights: Doubles) -> float:
-        return self.objective.mean(self.y, [np.tensordot(weights, scores, axes=1) for scores in self.scores])
+        return self.mean([np.tensordot(weights, scores, axes=1) for scores in self.scores])
 
-    def thinned(self, seed: int) -> Library:
-        """The same with rows sampled down to :data:`MAX_ROWS` over all folds."""
+    def fold_loss(self, fold: int, weights: Doubles) -> float:
+        """Loss of one fold; NaN where its rows cannot decide."""
+        of = None if self.weights is None else self.weights[fold]
+        return self.objective.loss(self.y[fold], np.tensordot(weights, self.scores[fold], axes=1), of)
+
+    def mean(self, scores: Sequence[Doubles]) -> float:
+        return self.objective.mean(self.y, scores, self.weights)
+
+    def of(self, folds: Sequence[int]) -> Library:
+        """The same with some of the folds only."""
+        return Library(
+            self.objective,
+            tuple(self.y[f] for f in folds),
+            tuple(self.scores[f] for f in folds),
+            self.weights and tuple(self.weights[f] for f in folds),
+        )
+
+    def thinned(self, seed: int, most: int = MAX_ROWS) -> Library:
+        """The same with rows sampled down to `most` over all folds."""
         total = sum(len(y) for y in self.y)
-        if total <= MAX_ROWS:
+        if total <= most:
             return self
         rng = np.random.default_rng(seed)
-        kept = [np.sort(rng.choice(len(y), max(1, len(y) * MAX_ROWS // total), replace=False)) for y in self.y]
+        kept = [np.sort(rng.choice(len(y), max(1, len(y) * most // total), replace=False)) for y in self.y]
         return Library(
             self.objective,
             tuple(y[rows] for y, rows in zip(self.y, kept, strict=True)),
             tuple(scores[:, rows] for scores, rows in zip(self.scores, kept, strict=True)),
+            self.weights and tuple(None if w is None else w[rows] for w, rows in zip(self.weights, kept, strict=True)),
         )
 
 
-def select(library: Library, worth: float, max_members: int, seed: int = 0) -> Ensemble:
+Allowed: TypeAlias = Callable[[frozenset[int]], bool]
+"""Whether candidates may be members together."""
+
+
+def anything(members: frozenset[int]) -> bool:
+    return True
+
+
+def select(library: Library, worth: float, max_members: int, seed: int = 0, allowed: Allowed = anything) -> Ensemble:
     """Choose members and weights.
 
     Starts with the best single candidate, so the result is never worse than it out of fold. Candidates are then added
@@ -72,6 +101,7 @@ def select(library: Library, worth: float, max_members: int, seed: int = 0) -> E
     Parameters
     ----------
     worth : least gain in loss that pays for one more member.
+    allowed : holds for each candidate that may be a member at all, and for all parts of a set that it holds for.
 
     Examples
     --------
@@ -87,7 +117,8 @@ def select(library: Library, worth: float, max_members: int, seed: int = 0) -> E
     count = library.scores[0].shape[0]
     singles = np.array([library.loss(one) for one in np.eye(count)])
     least = STEP_SHARE * worth
-    best = grow(library, np.arange(count), singles, least)
+    pool = np.array([i for i in range(count) if allowed(frozenset([i]))])
+    best = grow(library, pool, singles, least, allowed)
     while (members := np.flatnonzero(best.weights)).size > 1:
         # The member that is missed least, the others' weights as they are, goes if it is missed by less than it costs.
         gone = min(map(int, members), key=lambda m: library.loss(without(best.weights, m)))
@@ -105,7 +136,9 @@ def without(weights: Doubles, member: int) -> Doubles:
     return result
 
 
-def grow(library: Library, pool: np.ndarray, singles: Doubles, least_gain: float = 0.0) -> Ensemble:
+def grow(
+    library: Library, pool: np.ndarray, singles: Doubles, least_gain: float = 0.0, allowed: Allowed = anything
+) -> Ensemble:
     """Greedy forward selection with replacement from `pool`, from its best single candidate on, while it gains."""
     count = len(singles)
     first = int(pool[np.argmin(singles[pool])])
@@ -114,15 +147,15 @@ def grow(library: Library, pool: np.ndarray, singles: Doubles, least_gain: float
     loss = float(singles[first])
     sums = [scores[first].copy() for scores in library.scores]
     for step in range(2, MAX_STEPS + 1):
+        members = frozenset(map(int, np.flatnonzero(counts)))
+        open_ = [int(i) for i in pool if int(i) in members or allowed(members | {int(i)})]
         tried = [
-            library.objective.mean(
-                library.y, [(s + scores[i]) / step for s, scores in zip(sums, library.scores, strict=True)]
-            )
-            for i in pool
+            library.mean([(s + scores[i]) / step for s, scores in zip(sums, library.scores, strict=True)])
+            for i in open_
         ]
         if min(tried) >= loss - least_gain:
             break
-        chosen = int(pool[int(np.argmin(tried))])
+        chosen = open_[int(np.argmin(tried))]
         loss = float(min(tried))
         counts[chosen] += 1.0
         sums = [s + scores[chosen] for s, scores in zip(sums, library.scores, strict=True)]

@@ -47,6 +47,10 @@ class Executor(ABC):
     slots: int | None = 1
     """How many fits sessions run at once; None leaves it to the search, which sets it."""
 
+    memory_mb: float | None = None
+    """A fit above this much memory of its own, in MiB, is ended where that is possible; None for what the search says,
+    else for a share of what is free."""
+
     @abstractmethod
     def start(self, data: TrainingData) -> Session:
         """Lay the table out."""

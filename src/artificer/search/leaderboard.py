@@ -15,6 +15,7 @@ import numpy as np
 from artificer.search.objective import Objective
 from artificer.search.race import Race, Standing
 from artificer.search.records import Interval, Leaderboard, LeaderboardRow, Status
+from artificer.search.variants import base_standing, overlap_of, verdict_of
 from artificer.types import Doubles
 
 T_975 = (12.706, 4.303, 3.182, 2.776, 2.571, 2.447, 2.365, 2.306, 2.262, 2.228, 2.201, 2.179, 2.160, 2.145, 2.131)
@@ -27,11 +28,12 @@ def leaderboard(
     """Rows sorted by score, failures last."""
     probabilities = race.probabilities()
     reference = race.standings[race.leader()]
-    overlap = float(np.mean(race.valid_rows)) / max(float(np.mean(race.train_rows)), 1.0) if race.valid_rows else 0.0
+    overlap = overlap_of(race)
     rows = []
     for i, standing in enumerate(race.standings):
         loss = comparable_loss(standing, reference)
         status, reason = status_of(standing)
+        told = variant_sentence(race, i, objective) if status in ("finished", "dropped") else ""
         rows.append(
             LeaderboardRow(
                 name=standing.candidate.name,
@@ -44,7 +46,7 @@ def leaderboard(
                 fit_seconds=round(standing.seconds, 4),
                 folds=len(standing.outcomes),
                 status=status,
-                reason=reason,
+                reason="; ".join(part for part in (reason, told) if part),
             )
         )
     greater = objective.score(-1.0) > 0
@@ -83,6 +85,20 @@ def interval(losses: Doubles, center: float, overlap: float, objective: Objectiv
     if objective.metric is not None:
         low, high = max(low, objective.metric.low), min(high, objective.metric.high)
     return Interval(low, high)
+
+
+def variant_sentence(race: Race, i: int, objective: Objective) -> str:
+    """What the paired test said of a variant, in the metric's unit; nothing of other candidates."""
+    judged, base = verdict_of(race, i), base_standing(race, i)
+    if judged is None or base is None or judged.folds == 0:
+        return ""
+    added, name = "+".join(race.standings[i].candidate.representation.split("+")[1:]), base.candidate.name
+    if judged.folds < 2:
+        return f"one fold cannot show whether {added} pays against {name}"
+    at = base.mean_loss
+    gain, *ends = (objective.score(at - a) - objective.score(at) for a in (judged.advantage, judged.low, judged.high))
+    said = "kept" if judged.kept else "not shown to pay"
+    return f"{added} {said}: {gain:+.4g} against {name}, 90 % interval {min(ends):+.4g} to {max(ends):+.4g}"
 
 
 def status_of(standing: Standing) -> tuple[Status, str]:

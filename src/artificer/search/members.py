@@ -1,9 +1,14 @@
-"""The members' fits on all rows, side by side where the session has room, within the time and size that are left."""
+"""The members as they will be packed: averages of their folds' models, or fits on all rows, within time and limits.
+
+Where rows are exchangeable a member is the average of the models of its folds: they exist when the search is over, and
+together they have seen every row. In chains over time the newest rows count most and only a fit on all rows has seen
+them; such fits run here, side by side where the session has room.
+"""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 
 import numpy as np
@@ -11,28 +16,94 @@ import numpy as np
 from artificer.algorithms.base import algorithms
 from artificer.errors import TrainingError
 from artificer.search.executor import Handle, InlineSession, wait_any
+from artificer.search.frontier import Limits, price_of, spread
 from artificer.search.run import Run
+from artificer.search.scratch import with_model
 from artificer.search.tasks import ROUND_KEYS, FitOutcome, FitTask, with_rounds
 
 ENOUGH_ROUNDS = 0.8
+LIKE = 0.5
+"""A fold of which less than this part was used, compared with a candidate's other folds, was fitted on a sample."""
 
 
-def fit_members(run: Run, wanted: Mapping[int, float]) -> dict[int, FitOutcome]:
-    """Fit members on all rows, the heaviest first; those that do not fit into the time or size left are left out."""
+@dataclass(frozen=True)
+class Made:
+    """One member: the average of its parts, which are models of folds, or a single fit on all rows."""
+
+    parts: tuple[FitOutcome, ...]
+
+    @property
+    def folds(self) -> tuple[int, ...]:
+        """Folds whose models the parts are; none for a fit on all rows."""
+        return tuple(part.task.fold for part in self.parts if part.task.fold is not None)
+
+    @property
+    def rounds(self) -> int | None:
+        found = [part.rounds for part in self.parts if part.rounds]
+        return round(float(np.mean(found))) if found else None
+
+    @property
+    def seconds(self) -> float:
+        """Of the parts' fits, one after the other."""
+        return sum(part.seconds + part.encode_seconds for part in self.parts)
+
+
+def make_members(run: Run, wanted: Mapping[int, float], limits: Limits) -> dict[int, Made]:
+    """Make the members out of what the search has kept, and fit the others on all rows, the heaviest first.
+
+    Those that do not fit into the time, size or latency left are left out.
+    """
     order = sorted(wanted, key=lambda i: (-wanted[i], i))
-    outcomes = Refits(run, order).outcomes()
-    found: dict[int, FitOutcome] = {}
-    for i in order:
-        name, outcome = run.race.standings[i].candidate.name, outcomes[i]
-        if not outcome.ok or outcome.model is None:
-            run.notes.append(f"{name} was left out of the model: {outcome.reason}")
-        elif i and run.request.model_mb is not None and size_mb([*found.values(), outcome]) > run.request.model_mb:
-            run.notes.append(
-                f"{name} was left out of the model: with it the model would be above {run.request.model_mb:g} MB"
-            )
+    kept = {i: kept_parts(run, i) for i in order if run.bagged(i)}
+    counts = spread(run, wanted, kept, limits)
+    bags = {i: counts[i] for i in order if i in counts and (len(counts[i]) > 1 or not has_time(run, order, i))}
+    found = {i: made for i, parts in bags.items() if (made := loaded(run, parts)) is not None}
+    outcomes = Refits(run, [i for i in order if i not in found]).outcomes()
+    for i, outcome in outcomes.items():
+        name = run.race.standings[i].candidate.name
+        made = loaded(run, [outcome]) if outcome.ok and outcome.has_model else None
+        if made is None:
+            run.notes.append(f"{name} was left out of the model: {outcome.reason or 'its files are gone'}")
+        elif i and not price_of([*found.values(), made]).within(limits.us, limits.mb) and (found or limits.asked):
+            run.notes.append(f"{name} was left out of the model: with it the model would be above {limits}")
         else:
-            found[i] = outcome
-    return found
+            found[i] = made
+    return {i: found[i] for i in order if i in found}
+
+
+def has_time(run: Run, order: Iterable[int], i: int) -> bool:
+    """Whether a fit of all rows, which is better than one fold's model, can run: not while a budget of fits counts."""
+    if run.request.budget.fits is not None or run.interrupted:
+        return False
+    return run.together([i, *(j for j in order if not run.bagged(j))]) <= 0.9 * run.left
+
+
+def kept_parts(run: Run, i: int) -> tuple[FitOutcome, ...]:
+    """Models of a candidate's folds that were fitted alike."""
+    ready = run.ready.get(i)
+    if ready is not None and ready.task.fold is None and run.whole_cost(i) == 0:
+        return ()  # seen all rows already
+    outcomes = run.race.standings[i].outcomes
+    return tuple(outcomes[f] for f in sorted(alike(run, i)) if outcomes[f].has_model)
+
+
+def alike(run: Run, i: int) -> set[int]:
+    """Folds of a candidate that were fitted on about as many rows as most, and were not stopped early."""
+    outcomes = run.race.standings[i].outcomes
+    share = {f: o.rows / len(run.data.folds[f][0]) for f, o in outcomes.items()}
+    most = max(share.values(), default=0.0)
+    return {f for f, o in outcomes.items() if not i or (share[f] >= LIKE * most and not is_cut(o))}
+
+
+def loaded(run: Run, parts: Iterable[FitOutcome]) -> Made | None:
+    """The parts with their fragments in memory; those whose files are gone are left out, and None is left of none."""
+    found = []
+    for part in parts:
+        try:
+            found.append(with_model(part))
+        except (OSError, ValueError, KeyError):
+            run.notes.append(f"the model of a fold of {part.task.candidate} cannot be read and is left out")
+    return Made(tuple(found)) if found else None
 
 
 def is_cut(outcome: FitOutcome) -> bool:
@@ -132,9 +203,3 @@ def baseline_member(run: Run) -> FitOutcome:
     if not outcome.ok:
         raise TrainingError(f"not even the constant baseline could be fitted: {outcome.reason}")
     return outcome
-
-
-def size_mb(outcomes: list[FitOutcome]) -> float:
-    """Size of the graph that these members make, each representation counted once."""
-    parts = {o.task.features_key: len(o.representation.model) for o in outcomes if o.representation}
-    return (sum(parts.values()) + sum(len(o.model.model) for o in outcomes if o.model)) / 1e6

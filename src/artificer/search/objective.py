@@ -37,21 +37,24 @@ class Objective:
         """Scores as the metric takes them: in the target's own unit."""
         return scores if self.task.is_classification else scores * self.spread + self.center
 
-    def loss(self, y: Doubles, scores: Doubles) -> float:
+    def loss(self, y: Doubles, scores: Doubles, weight: Doubles | None = None) -> float:
         """Loss of one fold; NaN where its rows cannot decide. `y` as in training (codes, or standardised values)."""
         if self.metric is None:
-            return surrogate(self.task, y, scores)
-        score = fold_metric(self.metric, self._target(y), self.values(scores))
+            return surrogate(self.task, y, scores, weight)
+        score = fold_metric(self.metric, self._target(y), self.values(scores), weight)
         loss = self.metric.as_loss(score)
         return loss if math.isnan(loss) else min(max(loss, -WORST * self.spread), WORST * self.spread)
 
-    def mean(self, y: Sequence[Doubles], scores: Sequence[Doubles]) -> float:
+    def mean(
+        self, y: Sequence[Doubles], scores: Sequence[Doubles], weights: Sequence[Doubles | None] | None = None
+    ) -> float:
         """Mean over the folds that decide; for metrics of labels a faint touch of log loss decides between equals."""
-        losses = [self.loss(a, b) for a, b in zip(y, scores, strict=True)]
+        rows = list(zip(y, scores, weights or [None] * len(y), strict=True))
+        losses = [self.loss(*fold) for fold in rows]
         decided = [loss for loss in losses if not math.isnan(loss)]
         if decided and self.metric is not None and self.metric.needs != "labels":
             return float(np.mean(decided))
-        ties = float(np.mean([surrogate(self.task, a, b) for a, b in zip(y, scores, strict=True)]))
+        ties = float(np.mean([surrogate(self.task, *fold) for fold in rows]))
         return float(np.mean(decided)) + TIE_BREAK * min(ties, 10.0) if decided else ties
 
     def score(self, loss: float) -> float:
@@ -62,9 +65,9 @@ class Objective:
         return y.astype(np.int64) if self.task.is_classification else y * self.spread + self.center
 
 
-def surrogate(task: Task, y: Doubles, scores: Doubles) -> float:
+def surrogate(task: Task, y: Doubles, scores: Doubles, weight: Doubles | None = None) -> float:
     """Log loss or mean squared error, which every row defines."""
     if not task.is_classification:
-        return float(np.mean((y - scores[:, 0]) ** 2))
+        return float(np.average((y - scores[:, 0]) ** 2, weights=weight))
     p = scores[np.arange(len(y)), y.astype(np.int64)]
-    return float(-np.mean(np.log(np.clip(p, 1e-12, 1.0))))
+    return float(-np.average(np.log(np.clip(p, 1e-12, 1.0)), weights=weight))

@@ -7,13 +7,14 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
 from artificer.algorithms.base import algorithms
+from artificer.features.planning import parsed
 from artificer.search.records import Candidate
-from artificer.types import Doubles
+from artificer.types import Blocks, Doubles, Kind
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,10 +34,17 @@ class Prior:
 
 @dataclass(frozen=True, slots=True)
 class TableShape:
-    """What the prior may know of a table."""
+    """What the prior and the portfolio may know of a table; `numbers` and `strings` are columns of these kinds."""
 
     rows: int
     columns: int
+    numbers: int = 0
+    strings: int = 0
+
+    @classmethod
+    def of(cls, blocks: Blocks) -> TableShape:
+        widths = {kind: blocks.of(kind).shape[1] for kind in Kind}
+        return cls(len(blocks), sum(widths.values()), widths[Kind.NUMBERS], widths[Kind.STRINGS])
 
 
 # Gaps at 100 and at 100,000 training rows, interpolated in the logarithm of the rows, with their spread. They follow
@@ -46,10 +54,19 @@ FAMILIES: dict[str, tuple[float, float, float]] = {
     "boosting": (0.14, 0.06, 0.10),
     "forest": (0.12, 0.17, 0.12),
     "linear": (0.14, 0.42, 0.22),
+    "bayes": (0.35, 0.45, 0.20),
+    "tree": (0.30, 0.30, 0.12),
+    "additive": (0.13, 0.22, 0.13),
+    "kernel": (0.12, 0.30, 0.18),
+    "neighbours": (0.32, 0.45, 0.22),
 }
 UNKNOWN = (0.25, 0.25, 0.25)
 LATER_IN_PORTFOLIO = 0.01
 """Each further configuration of one algorithm is expected to do slightly worse than the one before it."""
+
+
+VARIANT_SPREAD = 0.02
+"""Standard deviation of the difference between a variant, with its modified representation, and its base."""
 
 
 def prior(candidate: Candidate, position: int, shape: TableShape) -> Prior:
@@ -75,14 +92,28 @@ def prior(candidate: Candidate, position: int, shape: TableShape) -> Prior:
 
 
 def priors(candidates: Sequence[Candidate], shape: TableShape) -> list[Prior]:
-    """One prior a candidate, in order; positions count within each algorithm."""
+    """One prior a candidate, in order; positions count within each algorithm, variants stand where their bases do."""
     seen: dict[str, int] = {}
-    found = []
-    for candidate in candidates:
+    found: list[Prior] = []
+    for i, candidate in enumerate(candidates):
+        base = base_of(candidates, i)
+        if base is not None:
+            found.append(Prior(found[base].family, found[base].gap, VARIANT_SPREAD, base))
+            continue
         position = seen.get(candidate.algorithm, 0)
         seen[candidate.algorithm] = position + 1
         found.append(prior(candidate, position, shape))
     return found
+
+
+def base_of(candidates: Sequence[Candidate], i: int) -> int | None:
+    """The earlier candidate that candidate `i` is a variant of: it differs by the representation's modifiers alone."""
+    variant = candidates[i]
+    base, modifiers = parsed(variant.representation)
+    if not modifiers:
+        return None
+    plain = replace(variant, representation=base)
+    return next((j for j, c in enumerate(candidates[:i]) if replace(c, name=variant.name) == plain), None)
 
 
 def covariance(beliefs: Sequence[Prior], common: float = 0.15, within_family: float = 0.5) -> Doubles:

@@ -16,9 +16,9 @@ from pathlib import Path
 
 import numpy as np
 
-from artificer.graph import Fragment
 from artificer.search.executor import Executor, Handle, Session
-from artificer.search.scratch import read_fragment, scratch_folder, write_data
+from artificer.search.latency import Price
+from artificer.search.scratch import available_mb, scratch_folder, write_data
 from artificer.search.tasks import FitOutcome, FitTask, TrainingData
 
 MEMORY_SHARE = 0.8
@@ -76,6 +76,7 @@ class ProcessExecutor(Executor):
         session.slots = self.slots or 1
         blocks = data.blocks
         cells = blocks.numbers.size + 2 * blocks.times.size + 2 * blocks.strings.size
+        cells += sum(map(len, blocks.texts.ravel().tolist()))
         try:
             session.folder = scratch_folder(4 * cells, self.parent)
             write_data(session.folder, data)
@@ -191,14 +192,13 @@ class ProcessSession(Session):
         assert self.folder is not None  # noqa: S101 - fits are ordered once the table is laid out
         place = self.folder / f"outcome-{task.id}"
         meta = json.loads((place / "meta.json").read_text(encoding="utf-8"))
-
-        def fragment(name: str) -> Fragment | None:
-            return read_fragment(place / name) if (place / f"{name}.onnx").exists() else None
-
-        representation, model = fragment("representation"), fragment("model")
+        for name in ("encoder_price", "model_price"):
+            meta[name] = Price(*meta[name])
         scores = np.load(place / "scores.npy") if (place / "scores.npy").exists() else None
+        if (place / "model.json").exists():  # stays a file until the members are chosen
+            return FitOutcome(task=task, scores=scores, place=place, **meta)
         shutil.rmtree(place, ignore_errors=True)
-        return FitOutcome(task=task, scores=scores, representation=representation, model=model, **meta)
+        return FitOutcome(task=task, scores=scores, **meta)
 
     def last_words(self) -> str:
         with suppress(OSError, ValueError):
@@ -227,17 +227,3 @@ class ProcessSession(Session):
         self.log.close()
         if self.folder is not None:
             shutil.rmtree(self.folder, ignore_errors=True)
-
-
-def available_mb() -> float:
-    """Memory that can still be taken, in MiB: what the system says is available, or the control group's rest of it."""
-    found = []
-    with suppress(OSError, ValueError), open("/proc/meminfo", encoding="ascii") as meminfo:
-        found += [int(line.split()[1]) / 1024 for line in meminfo if line.startswith("MemAvailable:")]
-    with suppress(OSError, ValueError):
-        group = Path("/sys/fs/cgroup")
-        limit = (group / "memory.max").read_text(encoding="ascii").strip()
-        used = int((group / "memory.current").read_text(encoding="ascii"))
-        if limit != "max":
-            found.append((int(limit) - used) / 2**20)
-    return max(min(found, default=4096.0), 128.0)

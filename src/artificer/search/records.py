@@ -10,6 +10,8 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from typing import TYPE_CHECKING, Any, Literal
 
+import numpy as np
+
 from artificer.clock import Clock, SystemClock
 from artificer.errors import ConfigurationError
 from artificer.graph import Fragment
@@ -19,6 +21,7 @@ if TYPE_CHECKING:
     from artificer.bundle.calibration import Calibration
     from artificer.metrics.base import Metric
     from artificer.search.executor import Executor
+    from artificer.search.frontier import Option
 
 Status = Literal["finished", "dropped", "failed", "skipped"]
 
@@ -93,7 +96,11 @@ class SearchRequest:
     folds : (training rows, validation rows) pairs; rows may be missing from all of them (forward chaining).
     candidates : None for the portfolio of every registered algorithm.
     executor : None for one that suits the size of the table.
-    model_mb : members are left out until the deployed graph is at most this large.
+    weight : (n,) how much each row counts in learning and in scores; None where all count alike.
+    class_weights : (c,) how much more the rows of each class count in learning; None where they count alike.
+    model_mb : members are left out until the deployed graph is at most this large; None for a usual size.
+    memory_mb : what all fits together may take, in MiB; None for a share of what is free.
+    row_ms : members are chosen so that the graph is expected to answer one row in this time; None for a usual time.
     """
 
     blocks: Blocks
@@ -103,6 +110,8 @@ class SearchRequest:
     names: Mapping[Kind, Sequence[str]]
     folds: Sequence[tuple[Ints, Ints]]
     metric: Metric
+    weight: Doubles | None = None
+    class_weights: Doubles | None = None
     candidates: tuple[Candidate, ...] | None = None
     budget: Budget = field(default_factory=lambda: Budget(seconds=60.0))
     seed: int = 0
@@ -111,6 +120,23 @@ class SearchRequest:
     clock: Clock = field(default_factory=SystemClock)
     progress: Callable[[Progress], None] | None = None
     model_mb: float | None = None
+    memory_mb: float | None = None
+    row_ms: float | None = None
+
+
+def balanced(y: Ints, n_classes: int, weight: Doubles | None = None) -> Doubles:
+    """Weights (c,) by which every class counts as much as any other; those without rows get 1.
+
+    Examples
+    --------
+    >>> balanced(np.array([0, 0, 0, 1]), 2).round(3).tolist()
+    [0.667, 2.0]
+    """
+    counts = np.bincount(y, weight, n_classes)
+    present = counts > 0
+    found = np.ones(n_classes)
+    found[present] = counts.sum() / (present.sum() * counts[present])
+    return found
 
 
 @dataclass(frozen=True, slots=True)
@@ -150,7 +176,8 @@ class Leaderboard:
 
     Attributes
     ----------
-    score : the ensemble's, out of fold, mean over folds.
+    score : the ensemble's, out of fold, mean over folds; its weights were chosen on the other folds each time.
+    interval : of that score, as those of the rows are.
     """
 
     rows: tuple[LeaderboardRow, ...]
@@ -158,21 +185,29 @@ class Leaderboard:
     greater_is_better: bool
     score: float | None
     baseline_score: float | None
+    interval: Interval | None = None
 
     def to_json(self) -> Json:
         return {key: _plain(value) for key, value in asdict(self).items()}
 
 
 @dataclass(frozen=True, slots=True)
+class Part:
+    """One fitted model as graph fragments: its representation and itself."""
+
+    representation: Fragment
+    representation_key: str
+    model: Fragment
+
+
+@dataclass(frozen=True, slots=True)
 class Member:
-    """One fitted candidate of the ensemble: its representation and its model as graph fragments."""
+    """One candidate of the ensemble: the average of its parts, which are its folds' models or one fit on all rows."""
 
     candidate: Candidate
     weight: float
     rounds: int | None
-    representation: Fragment
-    representation_key: str
-    model: Fragment
+    parts: tuple[Part, ...]
 
 
 @dataclass(frozen=True)
@@ -181,12 +216,13 @@ class SearchResult:
 
     Attributes
     ----------
-    members : fitted on all rows; weights sum to 1.
+    members : weights sum to 1.
     calibration : goes after the weighted average.
     recipe : what :func:`artificer.search.search.refit` repeats on new data.
     oof_scores : (m, c) calibrated out-of-fold scores of the ensemble, for regression in the target's unit.
     oof_rows : (m,) the rows they belong to; empty where nothing was validated.
     notes : what was left out or cut short, and why, in sentences.
+    options : models that were considered, with what each would cost in use.
     """
 
     leaderboard: Leaderboard
@@ -198,19 +234,16 @@ class SearchResult:
     seconds: float
     fits: int
     notes: tuple[str, ...] = ()
+    options: tuple[Option, ...] = ()
 
     def graphs(self) -> list[Any]:
         """The members as :func:`artificer.bundle.assemble.assemble` takes them."""
         from artificer.bundle.assemble import MemberGraph
 
         return [
-            MemberGraph(
-                representation=m.representation,
-                representation_key=m.representation_key,
-                model=m.model,
-                weight=m.weight,
-            )
-            for m in self.members
+            MemberGraph(part.representation, part.representation_key, part.model, member.weight / len(member.parts))
+            for member in self.members
+            for part in member.parts
         ]
 
 

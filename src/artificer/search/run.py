@@ -10,6 +10,7 @@ import numpy as np
 
 from artificer.features.planning import plan
 from artificer.features.representation import RepresentationSpec
+from artificer.search.admission import MemoryModel, memory_limit_mb
 from artificer.search.blend import Blend, worth
 from artificer.search.costs import CostModel
 from artificer.search.executor import Handle, InlineSession, Session, wait_any
@@ -76,6 +77,8 @@ class Run:
         self.tuner = Tuner(self.race, request.seed) if request.candidates is None else None
         """Makes new candidates; none where the caller has said which ones there are."""
         self.costs = CostModel(columns, data.n_classes, learns=budget.fits is None)
+        limit_mb = request.memory_mb or memory_limit_mb()
+        self.memory = MemoryModel(limit_mb, columns, learns=budget.fits is None)
         self.representations = plans(candidates, data)
         self.max_rows: int | None = None
         self.fits = 0
@@ -154,6 +157,8 @@ class Run:
         return 1.1 * self.costs.estimate(self.race.standings[i].candidate, self.rows(len(self.data.blocks))) + 0.05
 
     def affordable(self, i: int) -> bool:
+        if not self.has_room(i):
+            return False
         if self.request.budget.fits is not None:
             return self.fits + len(self.running) < self.request.budget.fits - self.reserved_fits()
         # The first learner may use time that is later kept back for its own fit on all rows.
@@ -161,6 +166,12 @@ class Run:
         if not self.race.standings[i].outcomes and self.needs_refit(i):
             whole = min(self.whole_cost(i), LARGEST_RESERVE * self.total)
         return 1.1 * self.fold_cost(i) + max(self.reserve(), whole) < self.left
+
+    def has_room(self, i: int) -> bool:
+        """Whether a fold has room in memory beside those under way."""
+        rows = self.rows(self.n_train)
+        taken = sum(self.memory.need_mb(self.race.standings[j].candidate, rows) for j, _ in self.running.values())
+        return self.memory.fits(self.race.standings[i].candidate, rows, taken)
 
     def phase(self) -> Phase:
         if self.request.budget.fits is not None:
@@ -191,9 +202,7 @@ class Run:
         """Where the budget is too short for one fold and one fit of the quickest strong candidate, use fewer rows."""
         if self.total == math.inf or not self.data.folds or len(self.race.standings) < 2:
             return
-        least = min(s.belief.gap for s in self.race.standings[1:])
-        strong = [i for i, s in enumerate(self.race.standings) if i and s.belief.gap <= 2 * least]
-        quick = min(strong, key=self.fold_cost)
+        quick = min(self.strong(), key=self.fold_cost)
         if self.start_cost(self.race.standings[quick].candidate) > 0.5 * self.left:
             quick = min(range(1, len(self.race.standings)), key=self.fold_cost)
         candidate = self.race.standings[quick].candidate
@@ -203,6 +212,22 @@ class Run:
             rows = rows // 2
         if rows < n:
             self.max_rows = max(rows, LEAST_ROWS)
+
+    def sample_if_large(self) -> None:
+        """Where not one strong candidate has room in memory with all rows, use as many as the leanest has room for."""
+        strong, rows = self.strong(), len(self.data.blocks)
+        most = max((self.memory.rows_that_fit(self.race.standings[i].candidate, rows) for i in strong), default=rows)
+        if most < self.rows(rows) and most < self.n_train:
+            self.max_rows = max(most, LEAST_ROWS)
+            self.notes.append(
+                f"the memory limit of {self.memory.limit_mb / 1024:.1f} GiB is short for {rows:,} rows, so models were "
+                f"fitted on samples of {self.max_rows:,}"
+            )
+
+    def strong(self) -> list[int]:
+        """Candidates that are expected to come close to the best."""
+        least = min((s.belief.gap for s in self.race.standings[1:]), default=0.0)
+        return [i for i, s in enumerate(self.race.standings) if i and s.belief.gap <= 2 * least]
 
     def search(self, meanwhile: Callable[[Run], None] | None = None) -> None:
         """Race until nothing affordable pays any more. Ctrl-C ends the race and keeps what it has.
@@ -229,6 +254,7 @@ class Run:
 
     def launch(self) -> bool:
         """Start the fold that is worth most, if any is."""
+        self.turn_away()
         self.tune()
         chosen = self.race.choose(self.fold_cost, self.affordable, self.phase())
         if chosen is None:
@@ -238,6 +264,13 @@ class Run:
         self.race.begin(i, fold)
         self.running[self.session.submit(task)] = (i, task)
         return True
+
+    def turn_away(self) -> None:
+        """Drop candidates that have no room in memory even by themselves."""
+        rows = self.rows(self.n_train)
+        for standing in self.race.standings[1:]:
+            if self.race.may_run(standing) and not self.memory.fits(standing.candidate, rows):
+                standing.dropped, standing.reason = True, self.memory.refusal(standing.candidate, rows)
 
     def tune(self) -> None:
         """Add a variation of a leading candidate to the race, once all others have had their say, if that pays."""
@@ -284,10 +317,11 @@ class Run:
             return
         if i > 0:  # the baseline's speed says nothing about learners
             self.costs.learn(self.race.standings[i].candidate, outcome)
+            self.memory.learn(self.race.standings[i].candidate, outcome)
         valid = self.data.folds[fold][1]
         if outcome.has_model and (i not in self.ready or self.ready[i].rows < outcome.rows):
             self.ready[i] = outcome
-        loss = self.objective.loss(self.data.y[valid], outcome.scores)
+        loss = self.objective.loss(self.data.y[valid], outcome.scores, self.data.weight_of(valid))
         self.race.absorb(i, fold, outcome, loss)
         self.weigh(i)
 

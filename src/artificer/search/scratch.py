@@ -1,7 +1,7 @@
 """A run's table and its encoded matrices as files in a scratch folder, for fits that run in other processes.
 
-Numbers, times, targets and folds are ``.npy``; string columns are codes (``.npy``) with their vocabulary (JSON), since
-a pickle is the only other form NumPy has for them.
+Numbers, times, targets and folds are ``.npy``; strings and texts are codes (``.npy``) with their vocabulary (JSON),
+since a pickle is the only other form NumPy has for them.
 """
 
 from __future__ import annotations
@@ -10,13 +10,18 @@ import json
 import os
 import shutil
 import tempfile
+from contextlib import suppress
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 
 from artificer.graph import Fragment
-from artificer.search.tasks import Encoded, TrainingData
+from artificer.search.tasks import Encoded, FitOutcome, TrainingData
 from artificer.types import Blocks, Ints, Kind, Strings, Task
+
+KEEP_FREE = 20
+"""A model is kept while there is room for this many of its size."""
 
 
 def scratch_folder(bytes_needed: int, parent: Path | None = None) -> Path:
@@ -34,8 +39,12 @@ def write_data(folder: Path, data: TrainingData) -> None:
     np.save(folder / "numbers.npy", data.blocks.numbers)
     np.save(folder / "times.npy", data.blocks.times)
     np.save(folder / "y.npy", data.y)
+    if data.weight is not None:
+        np.save(folder / "weight.npy", data.weight)
     codes, vocabulary = factorise(data.blocks.strings)
     np.save(folder / "codes.npy", codes)
+    texts, sentences = factorise(data.blocks.texts)
+    np.save(folder / "texts.npy", texts)
     for i, (train, valid) in enumerate(data.folds):
         np.save(folder / f"train-{i}.npy", np.asarray(train, dtype=np.int64))
         np.save(folder / f"valid-{i}.npy", np.asarray(valid, dtype=np.int64))
@@ -44,7 +53,12 @@ def write_data(folder: Path, data: TrainingData) -> None:
         "n_classes": data.n_classes,
         "names": {kind.value: list(names) for kind, names in data.names.items()},
         "folds": len(data.folds),
+        "center": data.center,
+        "spread": data.spread,
         "vocabulary": vocabulary,
+        "texts": sentences,
+        "weighted": data.weight is not None,
+        "class_weights": None if data.class_weights is None else data.class_weights.tolist(),
     }
     (folder / "data.json").write_text(json.dumps(meta), encoding="utf-8")
 
@@ -52,12 +66,10 @@ def write_data(folder: Path, data: TrainingData) -> None:
 def read_data(folder: Path) -> TrainingData:
     """Read back what :func:`write_data` wrote; numbers stay on disk until touched."""
     meta = json.loads((folder / "data.json").read_text(encoding="utf-8"))
-    codes = np.load(folder / "codes.npy")
-    strings = np.empty(codes.shape, dtype=object)
-    for j, words in enumerate(meta["vocabulary"]):
-        strings[:, j] = np.array(words, dtype=object)[codes[:, j]] if words else ""
+    strings = _strings(np.load(folder / "codes.npy"), meta["vocabulary"])
+    texts = _strings(np.load(folder / "texts.npy"), meta["texts"])
     return TrainingData(
-        blocks=Blocks(np.load(folder / "numbers.npy", mmap_mode="r"), strings, np.load(folder / "times.npy")),
+        blocks=Blocks(np.load(folder / "numbers.npy", mmap_mode="r"), strings, np.load(folder / "times.npy"), texts),
         y=np.load(folder / "y.npy"),
         task=Task(meta["task"]),
         n_classes=meta["n_classes"],
@@ -65,6 +77,10 @@ def read_data(folder: Path) -> TrainingData:
         folds=tuple(
             (np.load(folder / f"train-{i}.npy"), np.load(folder / f"valid-{i}.npy")) for i in range(meta["folds"])
         ),
+        center=meta["center"],
+        spread=meta["spread"],
+        weight=np.load(folder / "weight.npy") if meta["weighted"] else None,
+        class_weights=None if meta["class_weights"] is None else np.array(meta["class_weights"]),
     )
 
 
@@ -77,6 +93,14 @@ def factorise(strings: Strings) -> tuple[Ints, list[list[str]]]:
         codes[:, j] = [known.setdefault(word, len(known)) for word in strings[:, j]]
         vocabulary.append(list(known))
     return codes, vocabulary
+
+
+def _strings(codes: Ints, vocabulary: list[list[str]]) -> Strings:
+    """What :func:`factorise` took apart."""
+    strings = np.empty(codes.shape, dtype=object)
+    for j, words in enumerate(vocabulary):
+        strings[:, j] = np.array(words, dtype=object)[codes[:, j]] if words else ""
+    return strings
 
 
 class FolderStore:
@@ -112,6 +136,52 @@ class FolderStore:
             building.rename(place)
         except OSError:  # the disk filled up, or another process was first: this fit still has its arrays
             shutil.rmtree(building, ignore_errors=True)
+
+
+def write_model(place: Path, outcome: FitOutcome) -> None:
+    """Put an outcome's fragments into `place`, unless the disk, or the memory that stands for it, is nearly full."""
+    if outcome.model is None or outcome.representation is None:
+        return
+    size = len(outcome.model.model) + len(outcome.representation.model)
+    free = shutil.disk_usage(place).free
+    if str(place).startswith("/dev/shm"):  # noqa: S108 - only asks where the folder lies
+        free = min(free, int(available_mb() * 2**20))
+    if free < KEEP_FREE * size + 2**26:
+        return
+    shared = place.parent / f"features-{outcome.task.features_key}" / "encoder.json"
+    if not shared.exists():
+        write_fragment(place / "representation", outcome.representation)
+    write_fragment(place / "model", outcome.model)
+
+
+def with_model(outcome: FitOutcome) -> FitOutcome:
+    """An outcome with its fragments in memory.
+
+    Raises
+    ------
+    OSError, ValueError, KeyError
+        The files are gone or damaged.
+    """
+    place = outcome.place
+    if outcome.model is not None or place is None:
+        return outcome
+    own, shared = place / "representation", place.parent / f"features-{outcome.task.features_key}" / "encoder"
+    encoder = read_fragment(own if own.with_suffix(".json").exists() else shared)
+    return replace(outcome, representation=encoder, model=read_fragment(place / "model"), place=None)
+
+
+def available_mb() -> float:
+    """Memory that can still be taken, in MiB: what the system says is available, or the control group's rest of it."""
+    found = []
+    with suppress(OSError, ValueError), open("/proc/meminfo", encoding="ascii") as meminfo:
+        found += [int(line.split()[1]) / 1024 for line in meminfo if line.startswith("MemAvailable:")]
+    with suppress(OSError, ValueError):
+        group = Path("/sys/fs/cgroup")
+        limit = (group / "memory.max").read_text(encoding="ascii").strip()
+        used = int((group / "memory.current").read_text(encoding="ascii"))
+        if limit != "max":
+            found.append((int(limit) - used) / 2**20)
+    return max(min(found, default=4096.0), 128.0)
 
 
 def write_fragment(stem: Path, fragment: Fragment) -> None:

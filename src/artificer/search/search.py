@@ -47,7 +47,7 @@ def run_search(request: SearchRequest) -> SearchResult:
     started = request.clock.monotonic()
     data, objective = prepare(request)
     candidates = (
-        portfolio(request.task, len(request.blocks))
+        portfolio(request.task, len(request.blocks), y=np.asarray(request.y, dtype=np.float64))
         if request.candidates is None
         else checked(request.candidates, request.task)
     )
@@ -55,6 +55,7 @@ def run_search(request: SearchRequest) -> SearchResult:
     with executor.open(data) as session:
         run = Run(request, candidates, data, objective, session, started)
         run.baseline()
+        run.sample_if_large()
         run.sample_if_short()
         run.search(first_model)
         return finish(run)
@@ -63,8 +64,9 @@ def run_search(request: SearchRequest) -> SearchResult:
 def refit(recipe: Json, request: SearchRequest) -> SearchResult:
     """Repeat a recipe on new data: the same candidates and weights, no search.
 
-    Folds are run as far as the budget allows, for the rounds of boosting, honest scores and the calibration; without
-    them the recipe's own rounds and calibration hold. ``request.candidates`` is not looked at.
+    Members that were averages of their folds' models are so again, or one fit on all rows where the budget is too
+    short for all folds. Folds are run as far as the budget allows, for the rounds of boosting, honest scores and the
+    calibration; without them the recipe's own rounds and calibration hold. ``request.candidates`` is not looked at.
 
     Raises
     ------
@@ -75,12 +77,14 @@ def refit(recipe: Json, request: SearchRequest) -> SearchResult:
 
     started = request.clock.monotonic()
     candidates, weights = read_recipe(recipe, request.task)
+    forms = {m["name"]: m.get("form", "whole") for m in recipe["members"]}
     data, objective = prepare(request)
     executor, request = equipped(request, data)
     with executor.open(data) as session:
         run = Run(request, candidates, data, objective, session, started)
         run.race.adaptive = False
         run.max_rows = recipe.get("max_rows")
+        run.whole = {i for i, c in enumerate(candidates) if forms.get(c.name) == "whole"}
         run.baseline()
         run.search()
         result = finish(run, weights)
@@ -100,14 +104,18 @@ def prepare(request: SearchRequest) -> tuple[TrainingData, Objective]:
             raise ConfigurationError(f"a fold names row {max(train.max(), valid.max())} of a table with {n} rows")
     folds = tuple((train, valid) for train, valid in folds if len(train) and len(valid))
     y = np.asarray(request.y, dtype=np.float64)
+    weight = None if request.weight is None else request.weight / request.weight.mean()
+    folds = tuple((a, b) for a, b in folds if weight is None or (weight[a].any() and weight[b].any()))
     objective = Objective(request.metric, request.task)
     if request.task is Task.REGRESSION:
-        center, spread = float(y.mean()), float(y.std())
+        center = float(np.average(y, weights=weight))
+        spread = float(np.sqrt(np.average((y - center) ** 2, weights=weight)))
         spread = spread if spread > 0 and np.isfinite(spread) else 1.0
         y = (y - center) / spread
         objective = Objective(request.metric, request.task, center, spread)
     names: dict[Kind, Sequence[str]] = dict(request.names)
-    return TrainingData(request.blocks, y, request.task, request.n_classes, names, folds), objective
+    data = TrainingData(request.blocks, y, request.task, request.n_classes, names, folds, weight, request.class_weights)
+    return replace(data, center=objective.center, spread=objective.spread), objective
 
 
 def equipped(request: SearchRequest, data: TrainingData) -> tuple[Executor, SearchRequest]:
@@ -127,6 +135,8 @@ def equipped(request: SearchRequest, data: TrainingData) -> tuple[Executor, Sear
         from artificer.search.processes import ProcessExecutor
 
         executor = ProcessExecutor()
+    if executor.memory_mb is None:
+        executor.memory_mb = request.memory_mb  # the room that is shared is watched by the search, a fit's by its server
     if executor.slots is not None or not few:
         return executor, request
     slots = min(request.threads, MAX_SLOTS)

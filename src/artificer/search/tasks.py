@@ -7,6 +7,8 @@ import json
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import cached_property
+from pathlib import Path
 from typing import Protocol
 
 import numpy as np
@@ -15,6 +17,7 @@ from artificer.algorithms.base import FitContext, algorithms
 from artificer.clock import Clock, Deadline, derive_seed
 from artificer.features.representation import Representation, RepresentationSpec, target_columns
 from artificer.graph import Fragment, Graph
+from artificer.search.latency import NOTHING, Price, price
 from artificer.types import Blocks, Doubles, Floats, Ints, Json, Kind, Params, Task
 
 ROUND_KEYS = ("rounds", "n_rounds")
@@ -23,7 +26,14 @@ ROUND_KEYS = ("rounds", "n_rounds")
 
 @dataclass(frozen=True)
 class TrainingData:
-    """The table every fit of a run sees: `y` is class codes, or the standardised target."""
+    """The table every fit of a run sees: `y` is class codes, or the standardised target.
+
+    Attributes
+    ----------
+    weight : (n,) how much each row counts, 1 on average; None where all count alike.
+    class_weights : (c,) how much more the rows of each class count in learning; None where they count alike.
+    center, spread : a regression's target in its own unit is ``y * spread + center``.
+    """
 
     blocks: Blocks
     y: Doubles
@@ -31,6 +41,32 @@ class TrainingData:
     n_classes: int
     names: Mapping[Kind, Sequence[str]]
     folds: tuple[tuple[Ints, Ints], ...]
+    center: float = 0.0
+    spread: float = 1.0
+    weight: Doubles | None = None
+    class_weights: Doubles | None = None
+
+    @cached_property
+    def exchangeable(self) -> bool:
+        """Whether each row is validated by one fold and trains all others, as it is not in chains over time."""
+        n = len(self.blocks)
+        if len(self.folds) < 2 or any(len(train) + len(valid) != n for train, valid in self.folds):
+            return False
+        return bool((np.bincount(np.concatenate([valid for _, valid in self.folds]), minlength=n) == 1).all())
+
+    def weight_of(self, rows: Ints) -> Doubles | None:
+        """How much rows count in a score."""
+        return None if self.weight is None else self.weight[rows]
+
+    def fit_weight(self, rows: Ints) -> Doubles | None:
+        """How much rows count in learning, 1 on average."""
+        weight = self.weight_of(rows)
+        if self.class_weights is not None:
+            weight = self.class_weights[self.y[rows].astype(np.int64)] * (1.0 if weight is None else weight)
+        if weight is None or not weight.any():
+            return None
+        scaled: Doubles = weight / weight.mean()
+        return scaled
 
 
 @dataclass(frozen=True)
@@ -41,7 +77,7 @@ class FitTask:
     ----------
     fold : index into the data's folds; None fits on all rows, without validation, and returns fragments.
     max_rows : training rows are sampled down to this many.
-    keep_model : a fold's fit returns its fragments too, as a model to fall back on.
+    keep_model : a fold's fit returns its fragments too, as a part of a member or a model to fall back on.
     soft_seconds : iterative learners stop adding rounds after this; `hard_seconds`: the fit is killed.
     """
 
@@ -129,6 +165,9 @@ class FitOutcome:
     scores : (n_valid, c) for a fold; None for a fit on all rows.
     seconds : of fitting and predicting; `encode_seconds` of encoding, 0 where the store had it.
     features : columns of the encoded matrix.
+    representation, model : the fragments, where they were asked for and are in memory.
+    place : the folder that keeps both where they are files.
+    encoder_price, model_price : what each costs in use.
     """
 
     task: FitTask
@@ -144,6 +183,13 @@ class FitOutcome:
     rows: int = 0
     representation: Fragment | None = None
     model: Fragment | None = None
+    place: Path | None = None
+    encoder_price: Price = NOTHING
+    model_price: Price = NOTHING
+
+    @property
+    def has_model(self) -> bool:
+        return self.model is not None or self.place is not None
 
 
 def run_task(task: FitTask, data: TrainingData, store: FeatureStore, clock: Clock) -> FitOutcome:
@@ -164,6 +210,8 @@ def run_task(task: FitTask, data: TrainingData, store: FeatureStore, clock: Cloc
         seed=derive_seed(task.seed, task.candidate, task.fold),
         threads=task.threads,
         deadline=deadline,
+        center=data.center,
+        spread=data.spread,
     )
     y = data.y[train]
     outcome = FitOutcome(
@@ -173,19 +221,83 @@ def run_task(task: FitTask, data: TrainingData, store: FeatureStore, clock: Cloc
         features=encoded.train.shape[1],
         rows=len(train),
     )
+    weight = data.fit_weight(train)
     if task.fold is None:
-        fitted = algorithm.fit(encoded.train, y, context)
+        fitted = algorithm.fit(encoded.train, y, context, weight=weight)
     else:
-        fitted = algorithm.fit(encoded.train, y, context, validation=(encoded.valid, data.y[valid]))
-        scores = np.asarray(fitted.predict(encoded.valid), dtype=np.float64)
+        drawn = by_weight(data.fit_weight(valid))
+        held = (encoded.valid, data.y[valid]) if drawn is None else (encoded.valid[drawn], data.y[valid[drawn]])
+        fitted = algorithm.fit(encoded.train, y, context, validation=held, weight=weight)
+        scores = true_shares(np.asarray(fitted.predict(encoded.valid), dtype=np.float64), data.class_weights)
         outcome = replace(outcome, scores=checked(scores, len(valid), data.n_classes))
     if encoded.fragment is not None and (task.fold is None or task.keep_model):
         graph = Graph()
         features = graph.input("features", "float32", encoded.train.shape[1])
-        graph.output("scores", fitted.emit(graph, features), "float32", data.n_classes)
-        outcome = replace(outcome, representation=encoded.fragment, model=graph.fragment())
+        emitted = emit_true_shares(graph, fitted.emit(graph, features), data.class_weights)
+        graph.output("scores", emitted, "float32", data.n_classes)
+        model = graph.fragment()
+        outcome = replace(
+            outcome,
+            representation=encoded.fragment,
+            model=model,
+            encoder_price=price(encoded.fragment),
+            model_price=price(model),
+        )
     seconds = clock.monotonic() - started
     return replace(outcome, rounds=fitted.rounds, complete=fitted.complete, seconds=seconds)
+
+
+def by_weight(weight: Doubles | None) -> Ints | None:
+    """As many rows, each as often as it counts: learners stop early by validation rows that know no weights.
+
+    Examples
+    --------
+    >>> by_weight(np.array([1.0, 0.0, 2.0, 1.0])).tolist()
+    [0, 2, 2, 3]
+    """
+    if weight is None:
+        return None
+    edges = np.cumsum(weight) * (len(weight) / weight.sum())
+    places: Ints = np.minimum(np.searchsorted(edges, np.arange(len(weight)) + 0.5), len(weight) - 1).astype(np.int64)
+    return places
+
+
+SMALLEST_SHARE = 1e-9
+"""The least weight of a class that its probability is divided by; a class of weight zero was not learnt at all."""
+
+
+def true_shares(scores: Doubles, class_weights: Doubles | None) -> Doubles:
+    """Probabilities (n, c) learnt with weighted classes, as they are where classes have the shares that they have.
+
+    References
+    ----------
+    Elkan: The foundations of cost-sensitive learning. IJCAI, 2001 (theorem 2).
+
+    Examples
+    --------
+    >>> true_shares(np.array([[0.5, 0.5]]), np.array([1.0, 3.0])).tolist()
+    [[0.75, 0.25]]
+    """
+    if class_weights is None:
+        return scores
+    mended = scores * _odds(class_weights)
+    total: Doubles = mended / mended.sum(axis=1, keepdims=True)
+    return total
+
+
+def emit_true_shares(graph: Graph, scores: str, class_weights: Doubles | None) -> str:
+    """Write :func:`true_shares` into `graph`."""
+    if class_weights is None:
+        return scores
+    mended = graph.op("Mul", scores, graph.constant(_odds(class_weights).astype(np.float32)[None, :]))
+    axes = graph.constant(np.array([1], np.int64))
+    return graph.op("Div", mended, graph.op("ReduceSum", mended, axes, keepdims=1))
+
+
+def _odds(class_weights: Doubles) -> Doubles:
+    inverse = 1.0 / np.maximum(class_weights / class_weights.max(), SMALLEST_SHARE)
+    scaled: Doubles = inverse / inverse.max()
+    return scaled
 
 
 def attempt(task: FitTask, data: TrainingData, store: FeatureStore, clock: Clock) -> FitOutcome:
@@ -220,7 +332,9 @@ def encode(task: FitTask, data: TrainingData, train: Ints, valid: Ints, clock: C
     representation = Representation(task.representation)
     columns = target_columns(data.y[train], data.task, data.n_classes)
     seed = derive_seed(task.seed, "encode", task.fold)
-    X = representation.fit_transform(data.blocks.take(train), columns, data.names, seed)
+    # Folds that share their vocabularies share the look-up of texts in the graph, too.
+    vocabulary = data.blocks if data.exchangeable else None
+    X = representation.fit_transform(data.blocks.take(train), columns, data.names, seed, vocabulary)
     X_valid = representation.transform(data.blocks.take(valid)) if len(valid) else X[:0]
     fragment = representation.fragment() if task.fold is None or task.keep_model else None
     return Encoded(X, X_valid, fragment, clock.monotonic() - started)

@@ -31,8 +31,9 @@ from typing import Any
 import numpy as np
 
 from artificer.clock import SystemClock
+from artificer.search.latency import Price
 from artificer.search.libraries import in_order, load
-from artificer.search.scratch import FolderStore, read_data, write_fragment
+from artificer.search.scratch import FolderStore, read_data, write_model
 from artificer.search.tasks import FitOutcome, FitTask, TrainingData, attempt, one_line
 from artificer.types import Json
 
@@ -189,9 +190,10 @@ def write_outcome(folder: Path, outcome: FitOutcome) -> None:
     }
     if outcome.scores is not None:
         np.save(building / "scores.npy", outcome.scores)
-    for name, fragment in (("representation", outcome.representation), ("model", outcome.model)):
-        if fragment is not None:
-            write_fragment(building / name, fragment)
+    for name in ("encoder_price", "model_price"):
+        cost: Price = getattr(outcome, name)
+        meta[name] = [cost.us, cost.mb]
+    write_model(building, outcome)
     (building / "meta.json").write_text(json.dumps(meta), encoding="utf-8")
     building.rename(folder / f"outcome-{outcome.task.id}")
 

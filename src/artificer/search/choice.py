@@ -1,0 +1,194 @@
+"""Which candidates the model consists of: chosen within limits, and judged on folds that had no say in the choice."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import numpy as np
+
+from artificer.clock import derive_seed
+from artificer.search.blend import worth
+from artificer.search.ensemble import Ensemble, Library, grow, select
+from artificer.search.frontier import Limits, Option, limits_of, single, together
+from artificer.search.run import MAX_MEMBERS, Run
+from artificer.types import Doubles
+
+POOL = 12
+SHARERS = 3
+NESTED_ROWS = 6000
+"""Rows that choices are made on which only serve to judge the way of choosing."""
+
+NESTED_SHARE = 0.5
+"""Judging the choice may take this share of the time left."""
+
+
+@dataclass(frozen=True)
+class Pool:
+    """Candidates that share folds, best first, and those folds."""
+
+    indices: tuple[int, ...]
+    folds: tuple[int, ...]
+
+
+@dataclass(frozen=True)
+class Choice:
+    """Members and what is known of them.
+
+    Attributes
+    ----------
+    weights : by candidate.
+    folds, losses : folds, and the loss on each by weights that were chosen on the others; empty where none were.
+    options : the alternatives, with their prices.
+    """
+
+    weights: Mapping[int, float]
+    limits: Limits
+    folds: tuple[int, ...] = ()
+    losses: Doubles | None = None
+    options: tuple[Option, ...] = ()
+
+
+def pool_of(run: Run) -> Pool:
+    """The best candidates and the folds that the first :data:`SHARERS` share; the baseline is always among them.
+
+    Folds run in order, so fewer folds admit more candidates: to an ensemble a partner with fewer folds is worth more
+    than the leader's further folds.
+    """
+    standings = run.race.standings
+    ran = [i for i, s in enumerate(standings) if s.outcomes and not s.failed]
+    best = sorted(ran, key=lambda i: run.race.belief.mean[i])
+    sets = [set(standings[i].outcomes) for i in best[:SHARERS]]
+    folds = tuple(sorted(set.intersection(*sets))) if sets else ()
+    best = [i for i in best if set(folds) <= set(standings[i].outcomes)][:POOL]
+    return Pool(tuple(best if 0 in best else [*best, 0]), folds)
+
+
+def library_of(run: Run, pool: Pool) -> Library:
+    outcomes = [run.race.standings[i].outcomes for i in pool.indices]
+    return Library(
+        run.objective,
+        tuple(run.data.y[run.data.folds[f][1]] for f in pool.folds),
+        tuple(np.array([each[f].scores for each in outcomes]) for f in pool.folds),
+        tuple(run.data.weight_of(run.data.folds[f][1]) for f in pool.folds),
+    )
+
+
+def limits_for(run: Run, pool: Pool) -> Limits:
+    """What the model may cost; where nothing is required, no less than what the best candidate does."""
+    best = next((i for i in pool.indices if i), 0)
+    return limits_of(run, together(run, [best]))
+
+
+def choose(run: Run, pool: Pool) -> Choice:
+    """Weights of the members, by candidate, within the limits and the time for what is still to be fitted."""
+    limits = limits_for(run, pool)
+    if not pool.folds:
+        return Choice({0: 1.0}, limits)
+    started = run.clock.monotonic()
+    selection = Selection(run, pool, limits)
+    chosen = selection.choose(selection.library)
+    seconds = run.clock.monotonic() - started
+    while not has_time(run, weights_of(selection.pool, chosen)):
+        weights = weights_of(selection.pool, chosen)
+        # There is no time to fit all of these on all rows: do without the one that costs most for its weight.
+        dear = max(to_fit(run, weights), key=lambda i: run.whole_cost(i) / weights[i])
+        run.notes.append(
+            f"{run.race.standings[dear].candidate.name} was passed over: fitting it takes more than is left"
+        )
+        selection = Selection(run, Pool(tuple(i for i in selection.pool.indices if i != dear), pool.folds), limits)
+        chosen = selection.choose(selection.library)
+    weights = weights_of(selection.pool, chosen)
+    losses = None
+    if len(pool.folds) > 1 and seconds * len(pool.folds) <= NESTED_SHARE * run.left:
+        losses, alone = selection.judge()
+        if len(weights) > 1 and np.nanmean(alone) <= np.nanmean(losses):
+            weights, losses = {selection.pool.indices[selection.best_single(selection.library)]: 1.0}, alone
+    return Choice(weights, limits, pool.folds, losses, selection.options(weights))
+
+
+def weights_of(pool: Pool, chosen: Ensemble) -> dict[int, float]:
+    return {i: float(w) for i, w in zip(pool.indices, chosen.weights, strict=True) if w > 0}
+
+
+def to_fit(run: Run, weights: Mapping[int, float]) -> list[int]:
+    """Members of which no model exists yet."""
+    return [i for i in weights if i not in (0, *run.ready)]
+
+
+def has_time(run: Run, weights: Mapping[int, float]) -> bool:
+    return set(weights) == {0} or sum(map(run.whole_cost, to_fit(run, weights))) <= max(0.9 * run.left, 0.0)
+
+
+@dataclass(frozen=True)
+class Selection:
+    """One pool's ways to be made into an ensemble."""
+
+    run: Run
+    pool: Pool
+    limits: Limits
+
+    @property
+    def library(self) -> Library:
+        return library_of(self.run, self.pool)
+
+    @property
+    def seed(self) -> int:
+        return derive_seed(self.run.request.seed, "ensemble")
+
+    @property
+    def most(self) -> int:
+        budget = self.run.request.budget
+        if budget.fits is None or self.run.data.exchangeable:
+            return MAX_MEMBERS
+        return max(1, min(MAX_MEMBERS, budget.fits - self.run.fits))
+
+    def worth(self, library: Library) -> float:
+        rows = float(np.mean([len(y) for y in library.y]))
+        return worth(rows, len(library.y)) * self.run.race.belief.unit
+
+    def allowed(self, members: frozenset[int]) -> bool:
+        """Whether one model of each, at least, is within the limits. The baseline always is."""
+        found = [self.pool.indices[place] for place in members]
+        return found == [0] or together(self.run, found).within(self.limits.us, self.limits.mb)
+
+    def choose(self, library: Library) -> Ensemble:
+        return select(library, self.worth(library), self.most, self.seed, self.allowed)
+
+    def best_single(self, library: Library) -> int:
+        """Place of the best candidate alone that is within the limits."""
+        places = [place for place in range(len(self.pool.indices)) if self.allowed(frozenset([place]))]
+        return min(places, key=lambda place: library.loss(np.eye(len(self.pool.indices))[place]))
+
+    def judge(self) -> tuple[Doubles, Doubles]:
+        """Loss on each fold of the ensemble, and of the single candidate, that the other folds would have chosen."""
+        library = self.library
+        thin = library.thinned(self.seed, NESTED_ROWS)
+        folds = range(len(library.y))
+        together_, alone = np.zeros(len(folds)), np.zeros(len(folds))
+        for f in folds:
+            others = thin.of([g for g in folds if g != f])
+            together_[f] = library.fold_loss(f, self.choose(others).weights)
+            alone[f] = library.fold_loss(f, np.eye(len(self.pool.indices))[self.best_single(others)])
+        return together_, alone
+
+    def options(self, weights: Mapping[int, float]) -> tuple[Option, ...]:
+        """The heaviest member alone, the two heaviest and so on, with one model of each and with all their folds'."""
+        library = self.library.thinned(self.seed)
+        places = {i: place for place, i in enumerate(self.pool.indices)}
+        order = sorted(weights, key=lambda i: (-weights[i], i))
+        singles = np.array([library.loss(one) for one in np.eye(len(places))])
+        found = []
+        for count in range(1, len(order) + 1):
+            members = order[:count]
+            loss = grow(library, np.array([places[i] for i in members]), singles).loss
+            cheap = together(self.run, members)
+            names = tuple(self.run.race.standings[i].candidate.name for i in members)
+            score = self.run.objective.score(loss)
+            found.append(Option(names, count, score, cheap.us, cheap.mb))
+            kept = {i: sum(o.has_model for o in self.run.race.standings[i].outcomes.values()) for i in members}
+            if self.run.data.exchangeable and sum(kept.values()) > count:
+                more = [single(self.run, i).times(max(n - 1, 0)) for i, n in kept.items()]
+                us, mb = cheap.us + sum(p.us for p in more), cheap.mb + sum(p.mb for p in more)
+                found.append(Option(names, sum(kept.values()), score, us, mb))
+        return tuple(found)
