@@ -24,6 +24,8 @@ AWKWARD: dict[str, dict[str, Any]] = {
     "numeric_pairs": {"least": -1e9},
     "numeric_quantile": {"knots": 2, "indicators": False},
     "numeric_scaled": {"clip": 0.1},
+    "text_embedding": {"width": 2, "max_tokens": 3, "min_rows": 1, "pairs": False},
+    "text_target": {"smoothing": 0.5, "folds": 2, "max_tokens": 3, "min_rows": 1, "max_targets": 1},
 }
 
 
@@ -53,6 +55,8 @@ def test_discovery_finds_one_encoder_a_file() -> None:
         "numeric_passthrough",
         "numeric_quantile",
         "numeric_scaled",
+        "text_embedding",
+        "text_target",
     }
 
 

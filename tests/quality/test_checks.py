@@ -31,7 +31,6 @@ def test_each_trouble_of_the_odd_table_is_found() -> None:
         ("unreadable", "mixed"),
         ("id", "key"),
         ("constant", "same"),
-        ("text", "story"),
         ("missing", "sparse"),
         ("missing", "hue"),
         ("time", "when"),

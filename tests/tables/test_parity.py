@@ -44,6 +44,7 @@ def rows_of(frame: pl.DataFrame) -> list[dict[str, Any]]:
 def assert_equal(left: Blocks, right: Blocks) -> None:
     np.testing.assert_array_equal(left.numbers, right.numbers)
     assert left.strings.tolist() == right.strings.tolist()
+    assert left.texts.tolist() == right.texts.tolist()
     np.testing.assert_array_equal(left.times, right.times)
     assert (left.numbers.dtype, left.times.dtype) == (right.numbers.dtype, right.times.dtype)
 
@@ -106,6 +107,10 @@ CONTRACT = Contract(
         ColumnSpec("day", Role.DATETIME, "", "String", format="%d/%m/%Y"),
         ColumnSpec("epoch", Role.DATETIME, "", "Float64"),
         ColumnSpec("key", Role.ID, "", "String"),
+        ColumnSpec("story", Role.TEXT, "", "String", missing=("n/a",)),
+        ColumnSpec("tags", Role.TEXT, "", "List(String)", format="list"),
+        ColumnSpec("sizes", Role.TEXT, "", "List(Float64)", format="list"),
+        ColumnSpec("written", Role.TEXT, "", "String", format="list"),
     ),
     target="y",
     task=Task.REGRESSION,
@@ -130,12 +135,19 @@ ROW = st.fixed_dictionaries(
         "day": maybe(st.sampled_from(["31/12/1999", "1/2/2003", "2003-02-01T10:00:00Z"])),
         "epoch": maybe(st.floats(-62135596800, 253402300799)),
         "key": maybe(st.text(string.ascii_letters)),
+        "story": maybe(
+            st.one_of(ANY_TEXT, st.sampled_from(["n/a", " \u3000 ", "!?", "The CAFÉ\u2019s \ufb01ne 東京都 👍🏽"]))
+        ),
+        "tags": maybe(st.lists(maybe(ANY_TEXT), max_size=4)),
+        "sizes": maybe(st.lists(maybe(st.floats(allow_nan=False, allow_infinity=False)), max_size=3)),
+        "written": maybe(st.lists(st.one_of(ANY_TEXT, st.integers(-9, 9), st.booleans()), max_size=3).map(json.dumps)),
     }
 )
 SCHEMA = {
     "float": pl.Float64, "text": pl.String, "int": pl.Int64, "price": pl.String, "flag": pl.Boolean, "said": pl.String,
     "code": pl.Int64, "weight": pl.Float64, "at": pl.Datetime("us"), "day": pl.String, "epoch": pl.Float64,
-    "key": pl.String,
+    "key": pl.String, "story": pl.String, "tags": pl.List(pl.String), "sizes": pl.List(pl.Float64),
+    "written": pl.String,
 }  # fmt: skip
 
 
@@ -149,7 +161,19 @@ def test_a_table_and_its_json_rows_give_the_same_blocks(rows: list[dict[str, Any
 
 
 @given(
-    st.lists(st.fixed_dictionaries({"n": maybe(NOISE), "t": maybe(TIMES), "b": maybe(NOISE)}), min_size=1, max_size=4)
+    st.lists(
+        st.fixed_dictionaries(
+            {
+                "n": maybe(NOISE),
+                "t": maybe(TIMES),
+                "b": maybe(NOISE),
+                "w": maybe(NOISE),
+                "l": maybe(st.sampled_from(["[]", '["a", 1]', "[", "[[1]]", " ", "a", "{}"])),
+            }
+        ),
+        min_size=1,
+        max_size=4,
+    )
 )
 @settings(max_examples=200, deadline=None)
 def test_both_paths_refuse_the_same_cells(rows: list[dict[str, Any]]) -> None:
@@ -158,15 +182,17 @@ def test_both_paths_refuse_the_same_cells(rows: list[dict[str, Any]]) -> None:
             ColumnSpec("n", Role.NUMERIC, "", "String", format="1,234.5", missing=("",)),
             ColumnSpec("t", Role.DATETIME, "", "String", format="%d/%m/%Y", missing=("",)),
             ColumnSpec("b", Role.CATEGORICAL, "", "String", nullable=False),
+            ColumnSpec("w", Role.TEXT, "", "String", nullable=False),
+            ColumnSpec("l", Role.TEXT, "", "String", nullable=False, format="list"),
         ),
         "y",
         Task.REGRESSION,
     )
-    frame = pl.DataFrame(rows, schema={"n": pl.String, "t": pl.String, "b": pl.String})
-    refused: dict[str, set[int]] = {"n": set(), "t": set(), "b": set()}
+    frame = pl.DataFrame(rows, schema=dict.fromkeys("ntbwl", pl.String))
+    refused: dict[str, set[int]] = {name: set() for name in "ntbwl"}
     for breach in to_blocks(frame, contract, strict=False)[1]:
         refused[breach.column] |= set(breach.rows)
-    alone: dict[str, set[int]] = {"n": set(), "t": set(), "b": set()}
+    alone: dict[str, set[int]] = {name: set() for name in "ntbwl"}
     try:
         assert_equal(RowReader(contract).read(rows)[0], to_blocks(frame, contract))
     except ContractError as error:

@@ -114,7 +114,10 @@ def test_a_comma_is_decimal_where_other_columns_leave_no_choice() -> None:
         (pl.Series(["?", " ", None, "NA"] * (N // 4)), Role.CONSTANT),
         (pl.Series([4.0] * N), Role.CONSTANT),
         (pl.Series(["2020-01-01", "2021-05-05"] * (N // 2)), Role.DATETIME),
-        (pl.Series([[1]] * N), Role.IGNORED),
+        (pl.Series([[1]] * N), Role.CONSTANT),
+        (pl.Series([[i % 3] for i in range(N)]), Role.TEXT),
+        (pl.Series(['["a", 1]', "[]", None, "[2]"] * (N // 4)), Role.TEXT),
+        (pl.Series([[[i]] for i in range(N)]), Role.IGNORED),
         (pl.Series(["only", None] * (N // 2)), Role.CATEGORICAL),
     ],
 )

@@ -23,7 +23,7 @@ _ONNX = """
     LeakyRelu Less LessOrEqual Log LogSoftmax MatMul Max Mean Min Mod Mul Neg Not OneHot Or Pow Range Reciprocal
     ReduceL1 ReduceL2 ReduceLogSumExp ReduceMax ReduceMean ReduceMin ReduceProd ReduceSum ReduceSumSquare Relu Reshape
     Round ScatterElements ScatterND Shape Sigmoid Sign Sin Size Slice Softmax Softplus Split Sqrt Squeeze StringConcat
-    Sub Sum Tan Tanh Tile TopK Transpose Trilu Unsqueeze Where Xor
+    StringSplit Sub Sum Tan Tanh Tile TopK Transpose Trilu Unsqueeze Where Xor
 """
 _ML = """
     ArrayFeatureExtractor Binarizer CategoryMapper DictVectorizer FeatureVectorizer Imputer LabelEncoder

@@ -26,7 +26,7 @@ from artificer.bundle.files import write_atomically
 from artificer.bundle.model import Bundle, open_session
 from artificer.errors import ArtificerError, BundleDamagedError, BundleFormatError, ContractError
 from artificer.tables.contract import Contract
-from artificer.types import Json, Kind
+from artificer.types import BLOCK_DTYPES, Json, Kind
 
 FORMAT = 1
 SUFFIX = ".artificer"
@@ -34,7 +34,6 @@ MANIFEST, MODEL = "manifest.json", "model.onnx"
 RECORDS = ("contract", "reference", "metrics", "recipe", "lineage")
 LIMITS = {MANIFEST: 1 << 20, MODEL: 1 << 30, **{f"{name}.json": 64 << 20 for name in RECORDS}}
 MAX_DEPTH = 64
-DTYPES = {Kind.NUMBERS: "float32", Kind.STRINGS: "string", Kind.TIMES: "int64"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -251,7 +250,7 @@ def _check_edges(facts: GraphFacts, contract: Contract, path: Path) -> None:
     def refuse(what: str) -> BundleDamagedError:
         return BundleDamagedError(f"the graph and the contract of {path} do not agree: {what}; train it again")
 
-    widths = {kind.value: (DTYPES[kind], len(contract.of(kind))) for kind in Kind}
+    widths = {kind.value: (BLOCK_DTYPES[kind], len(contract.of(kind))) for kind in Kind}
     names = [edge.name for edge in facts.inputs]
     if not names or len(set(names)) != len(names):
         raise refuse(f"its inputs are {names}")

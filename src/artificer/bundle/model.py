@@ -17,6 +17,7 @@ from artificer.types import MISSING_TIME, Blocks, Floats, Json, Kind
 
 ROWS_AT_ONCE = 4096
 CELLS_AT_ONCE = 1_000_000
+CELLS_OF_A_TEXT = 4_000
 """What the graph is given in one call: more is no faster, and ONNX Runtime keeps the memory of its largest call."""
 
 
@@ -55,7 +56,9 @@ class Bundle:
         if rows == 0:
             return np.zeros((0, len(self.contract.classes) or 1), dtype=np.float32)
         feed = {kind.value: blocks.of(kind) for kind in self.inputs}
-        width = max(1, sum(block.shape[1] for block in feed.values()))
+        # A long text becomes a thousand tokens in the graph, and all rows of a call are padded to the longest.
+        wide = {Kind.TEXTS.value: CELLS_OF_A_TEXT}
+        width = max(1, sum(block.shape[1] * wide.get(name, 1) for name, block in feed.items()))
         step = max(1, min(ROWS_AT_ONCE, CELLS_AT_ONCE // width))
         if rows <= step:
             return self._run(feed)
@@ -131,6 +134,7 @@ def open_session(model: bytes, contract: Contract, inputs: Sequence[Kind], threa
         Kind.NUMBERS: np.full((1, len(contract.of(Kind.NUMBERS))), np.nan, dtype=np.float32),
         Kind.STRINGS: np.full((1, len(contract.of(Kind.STRINGS))), "", dtype=object),
         Kind.TIMES: np.full((1, len(contract.of(Kind.TIMES))), MISSING_TIME, dtype=np.int64),
+        Kind.TEXTS: np.full((1, len(contract.of(Kind.TEXTS))), "", dtype=object),
     }
     refusals = (ort.Fail, ort.InvalidArgument, ort.InvalidGraph, ort.InvalidProtobuf, ort.NotImplemented)
     try:

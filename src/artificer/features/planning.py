@@ -51,10 +51,10 @@ def plan(
     """Choose the encoders of a representation for a table. The same table gives the same plan.
 
     ``trees``: numbers as they are; codes for categories, averages of the target from 9 levels on, frequencies in
-    place of codes from 256 on; calendar parts; for texts the main directions of their words and a score
-    of what the words say of the target. ``linear``: imputed and scaled numbers, with normal scores beside those
-    that have long tails; indicators for categories of up to 50 levels, averages of the target for others; circles and
-    elapsed time; the same of texts, with more directions. ``none``: a single 0. Columns that hold one value only are left out.
+    place of codes from 256 on; calendar parts; for texts the main directions of their words and a score of what the
+    words say of the target. ``linear``: imputed and scaled numbers, with normal scores beside those that have long
+    tails; indicators for categories of up to 50 levels, averages of the target for others; circles and elapsed time;
+    the same of texts, with more directions. ``none``: a single 0. Columns that hold one value only are left out.
 
     Modifiers follow the base after plus signs, in any order: ``trees+pairs`` adds differences, ratios, products and
     sums of numbers, ``trees+groups`` numbers compared with the average of their category, ``trees+cross`` pairs of

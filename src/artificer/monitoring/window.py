@@ -120,6 +120,7 @@ def read_leniently(reader: RowReader, rows: Sequence[Any]) -> tuple[list[int], B
             np.concatenate([part.numbers for part in parts]),
             np.concatenate([part.strings for part in parts]),
             np.concatenate([part.times for part in parts]),
+            np.concatenate([part.texts for part in parts]),
         ),
         broken,
     )

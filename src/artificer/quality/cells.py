@@ -28,7 +28,7 @@ class MissingCells(Check):
                 if kind is Kind.NUMBERS:
                     count = int(np.isnan(values.astype(np.float32)).sum())
                 else:
-                    count = int((values == (MISSING_STRING if kind is Kind.STRINGS else MISSING_TIME)).sum())
+                    count = int((values == (MISSING_TIME if kind is Kind.TIMES else MISSING_STRING)).sum())
                 share = table.share(count)
                 if share < MUCH:
                     continue
@@ -51,6 +51,8 @@ class MissingMarkers(Check):
         for spec in table.contract.columns:
             markers = [text for text in spec.missing if text]
             if spec.kind is None or not markers or spec.name not in table.frame.columns:
+                continue
+            if table.frame[spec.name].dtype.is_nested():
                 continue
             text = stripped(table.frame[spec.name].cast(pl.String))
             count = int(text.is_in(markers).fill_null(False).sum())

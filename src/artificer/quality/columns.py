@@ -40,17 +40,6 @@ class IdColumns(Check):
                 yield _left_out(self.name, spec, table.frame.height, "an id")
 
 
-class TextColumns(Check):
-    """Free texts, which no encoder takes yet."""
-
-    name: ClassVar[str] = "text"
-
-    def run(self, table: Checked) -> Iterator[Finding]:
-        for spec in table.contract.columns:
-            if spec.role is Role.TEXT:
-                yield _left_out(self.name, spec, table.frame.height, "a text")
-
-
 class CopiedColumns(Check):
     """Feature columns that hold the same values as an earlier one."""
 
@@ -62,7 +51,7 @@ class CopiedColumns(Check):
             block = table.blocks.of(kind)
             for j, name in enumerate(table.contract.names(kind)):
                 values = block[:, j]
-                if kind is Kind.STRINGS:
+                if kind in (Kind.STRINGS, Kind.TEXTS):
                     data = "\x1f".join(map(str, values)).encode(errors="replace")
                 elif kind is Kind.NUMBERS:
                     data = np.where(np.isnan(values.astype(np.float32)), np.float32(np.nan), values).tobytes()

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from artificer.quality.base import Check, Checked, Finding, Severity
-from artificer.types import MISSING_TIME, Doubles, Kind, Role, Task
+from artificer.types import MISSING_TIME, Doubles, Kind, Task
 
 TOO_GOOD = 0.995
 ROWS_PER_CATEGORY = 20
@@ -23,7 +23,7 @@ class CopiedRows(Check):
     name: ClassVar[str] = "duplicate_rows"
 
     def run(self, table: Checked) -> Iterator[Finding]:
-        features = {c.name for c in table.contract.columns if c.kind is not None or c.role is Role.TEXT}
+        features = {c.name for c in table.contract.columns if c.kind is not None}
         names = [n for n in table.frame.columns if n in features or n == table.contract.target]
         if not names:
             return
@@ -79,7 +79,7 @@ class GivenAway(Check):
 
 
 def _strength(values: NDArray[Any], kind: Kind, y: Doubles, task: Task) -> tuple[float, str]:
-    if kind is Kind.STRINGS:
+    if kind in (Kind.STRINGS, Kind.TEXTS):
         return _of_categories(np.unique(values.astype(str), return_inverse=True)[1], y, task)
     numbers = values.astype(np.float64)
     missing = np.isnan(numbers) if kind is Kind.NUMBERS else values == MISSING_TIME

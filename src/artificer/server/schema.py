@@ -5,6 +5,7 @@ from __future__ import annotations
 from datetime import UTC, datetime
 from typing import Any, Final
 
+from artificer.tables.cells import LIST
 from artificer.tables.contract import ColumnSpec, Contract
 from artificer.types import Json, Role
 
@@ -148,6 +149,12 @@ def column_schema(column: ColumnSpec) -> Json:
         schema["description"] = "ISO 8601, or seconds since 1970" + (
             f", or as {column.format}." if column.format is not None else "."
         )
+    elif column.format == LIST:
+        types = ["array"]
+        schema["items"] = {"type": ["string", "number", "boolean", "null"]}
+    elif column.role is Role.TEXT:
+        types = ["string", "number", "boolean"]
+        schema["description"] = "Text; its words count, in lower case and without punctuation."
     else:
         types = ["string", "number", "boolean"]
         schema["examples"] = list(column.categories[:MAX_LISTED])
@@ -183,6 +190,8 @@ def _example(column: ColumnSpec) -> Any:
         return True
     if column.role is Role.DATETIME:
         return datetime.fromtimestamp(middle, UTC).replace(microsecond=0).isoformat()
+    if column.role is Role.TEXT:
+        return ["a", "b"] if column.format == LIST else "a few words"
     return column.categories[0] if column.categories else "a"
 
 

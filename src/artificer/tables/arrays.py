@@ -1,4 +1,4 @@
-"""A table under its contract as the three typed blocks, and its target as an array.
+"""A table under its contract as the four typed blocks, and its target as an array.
 
 The column-wise twin of ``RowReader``: both give the same blocks for the same rows. A table may come untyped (every cell
 a text, as read from CSV); its texts are then read by the column's format, or as plain numbers and ISO times.
@@ -7,7 +7,7 @@ a text, as read from CSV); its texts are then read by the column's format, or as
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Literal, TypeAlias, overload
 
 import numpy as np
@@ -16,9 +16,11 @@ from numpy.typing import NDArray
 
 from artificer.errors import ContractError, TargetError, Violation, nearest
 from artificer.tables.cells import (
+    LIST,
     MAX_TEXT,
     NOT_A_BOOLEAN,
     NOT_A_CATEGORY,
+    NOT_A_LIST,
     NOT_A_NUMBER,
     NOT_A_TIME,
     NOT_FINITE,
@@ -26,7 +28,9 @@ from artificer.tables.cells import (
     OUT_OF_TIME,
     TOO_LONG,
     ColumnSpec,
+    RuleError,
     canonical_text,
+    read_tokens,
 )
 from artificer.tables.contract import MAX_VIOLATIONS, Contract
 from artificer.tables.formats import EARLIEST, LATEST
@@ -128,7 +132,10 @@ def to_blocks(
     times = np.empty((n, len(contract.of(Kind.TIMES))), dtype=np.int64)
     for j, column in enumerate(contract.of(Kind.TIMES)):
         times[:, j] = read(column)
-    blocks = Blocks(numbers, strings, times)
+    texts = np.empty((n, len(contract.of(Kind.TEXTS))), dtype=object)
+    for j, column in enumerate(contract.of(Kind.TEXTS)):
+        texts[:, j] = read(column)
+    blocks = Blocks(numbers, strings, times, texts)
     if not strict:
         return blocks, tuple(breaches)
     refused = [breach for breach in breaches if breach.rule != ABSENT]
@@ -256,6 +263,47 @@ def _categories(series: pl.Series, column: ColumnSpec) -> Cells:
     return values, broken
 
 
+def _tokens(series: pl.Series, column: ColumnSpec) -> Cells:
+    """Cell by cell through the very reader of serving; each different cell once."""
+    anything = replace(column, nullable=True)  # a cell that is missing but may not be is found by the caller
+    values = np.full(len(series), MISSING_STRING, dtype=object)
+    broken: dict[str, Mask] = {}
+    read: dict[Any, str | RuleError] = {}
+    if _is_odd(series.dtype):
+        return values, [(NOT_A_LIST if column.format == LIST else NOT_A_CATEGORY, series.is_not_null().to_numpy())]
+    for row, value in enumerate(_plain_cells(series)):
+        key = tuple(value) if isinstance(value, list) else value
+        if key not in read:
+            try:
+                read[key] = read_tokens(value, anything)
+            except RuleError as error:
+                read[key] = error
+        tokens = read[key]
+        if isinstance(tokens, str):
+            values[row] = tokens
+        else:
+            broken.setdefault(str(tokens), np.zeros(len(series), dtype=np.bool_))[row] = True
+    return values, list(broken.items())
+
+
+def _is_odd(dtype: pl.DataType) -> bool:
+    """Whether cells of this type are neither single values nor lists of them."""
+    if isinstance(dtype, (pl.List, pl.Array)):
+        return dtype.inner.is_nested() or dtype.inner in (pl.Binary, pl.Object)
+    return dtype.is_nested() or dtype in (pl.Binary, pl.Object)
+
+
+def _plain_cells(series: pl.Series) -> list[Any]:
+    """Cells as JSON would bring them: None, texts, numbers, booleans, and lists of these."""
+    kind = series.dtype
+    if isinstance(kind, (pl.List, pl.Array)):
+        plain = kind.inner in (pl.String, pl.Boolean, pl.Null) or kind.inner.is_numeric()
+        return (series if plain else series.cast(pl.List(pl.String))).to_list()
+    if kind.is_float():
+        series = series.fill_nan(None)
+    return series.to_list() if kind.is_numeric() or kind == pl.Boolean else canonical_texts(series).to_list()
+
+
 def _times(series: pl.Series, column: ColumnSpec) -> Cells:
     kind = series.dtype
     if kind == pl.Null:
@@ -292,12 +340,14 @@ _COLUMNS: dict[Role, Callable[[pl.Series, ColumnSpec], Cells]] = {
     Role.BOOLEAN: _booleans,
     Role.CATEGORICAL: _categories,
     Role.DATETIME: _times,
+    Role.TEXT: _tokens,
 }
 _STAND_INS: dict[Role, Callable[[int], Any]] = {
     Role.NUMERIC: lambda n: np.full(n, np.nan),
     Role.BOOLEAN: lambda n: np.full(n, np.nan),
     Role.CATEGORICAL: lambda n: np.full(n, MISSING_STRING, dtype=object),
     Role.DATETIME: lambda n: np.full(n, MISSING_TIME, dtype=np.int64),
+    Role.TEXT: lambda n: np.full(n, MISSING_STRING, dtype=object),
 }
 
 

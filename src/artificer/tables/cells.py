@@ -5,6 +5,7 @@ Serving imports this file: NumPy and the standard library only.
 
 from __future__ import annotations
 
+import json
 import math
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -13,6 +14,7 @@ from typing import Any, TypeVar
 import numpy as np
 
 from artificer.tables.formats import EARLIEST, LATEST, WHITESPACE, number_format, time_format
+from artificer.tables.words import list_text, token_text
 from artificer.types import FLOAT32_MAX, KIND_OF_ROLE, MISSING_STRING, MISSING_TIME, Kind, Role
 
 MAX_TEXT = 10_000
@@ -23,8 +25,12 @@ NOT_A_BOOLEAN = "must be true or false"
 NOT_A_CATEGORY = "must be a text, a number or a boolean"
 TOO_LONG = f"must be at most {MAX_TEXT:,} characters long"
 NOT_UNICODE = "must be valid Unicode text"
+NOT_A_LIST = "must be a list of texts, numbers or booleans"
 NOT_A_TIME = "must be an ISO 8601 time or seconds since 1970"
 OUT_OF_TIME = "must lie between the years 1 and 9999"
+
+LIST = "list"
+"""The format of a text column whose cells are lists."""
 
 T = TypeVar("T")
 
@@ -62,7 +68,8 @@ class ColumnSpec:
     dtype : the source's type, as text, for people.
     nullable : whether training saw missing cells; if not, serving refuses them.
     format : how text is read as a number (an example, ``"1.234,5"``), a time (a strptime pattern) or a boolean
-        (``"yes/no"``: the true text, the false text); None where the values are native.
+        (``"yes/no"``: the true text, the false text); ``"list"`` for a text column whose cells are lists; None where
+        the values are native.
     categories : known ones at training, most frequent first, capped; others are allowed.
     low, high : range of the numbers (or of the epoch seconds) at training; not enforced.
     missing : texts that stand for a missing cell in this column, besides the empty one.
@@ -144,12 +151,64 @@ def read_category(value: Any, column: ColumnSpec) -> str:
         raise RuleError(TOO_LONG)
     if not text or text in column.missing:
         return _missing(column, MISSING_STRING)
+    _check_unicode(text)
+    return text
+
+
+def read_tokens(value: Any, column: ColumnSpec) -> str:
+    """Read one cell of a text or list column into its tokens, ``""`` for missing. Raises the rule it breaks."""
+    if column.format == LIST:
+        tokens = list_tokens(value)
+    elif isinstance(value, str):
+        text = value.strip(WHITESPACE)
+        tokens = "" if text in column.missing else token_text(text)
+    else:
+        tokens = token_text(read_category(value, column))
+    if not tokens:
+        return _missing(column, MISSING_STRING)
+    _check_unicode(tokens)
+    return tokens
+
+
+def list_tokens(value: Any) -> str:
+    """Read a list of plain values, or its JSON text, into tokens, ``""`` for missing.
+
+    Raises
+    ------
+    RuleError
+        It is neither.
+
+    Examples
+    --------
+    >>> list_tokens(["Red wine", 2.0, None]), list_tokens('["a", "b"]'), list_tokens([]), list_tokens(None)
+    ('red_wine 2', 'a b', '[]', '')
+    """
+    if isinstance(value, str):
+        value = value.strip(WHITESPACE)
+        if not value:
+            return MISSING_STRING
+        try:
+            value = json.loads(value) if value.startswith("[") else value
+        except (ValueError, RecursionError):
+            raise RuleError(NOT_A_LIST) from None
+    if value is None:
+        return MISSING_STRING
+    if not isinstance(value, (list, tuple)):
+        raise RuleError(NOT_A_LIST)
+    for item in value:
+        if not (item is None or isinstance(item, (str, bool, int, float))):
+            raise RuleError(NOT_A_LIST)
+        if isinstance(item, int) and item.bit_length() > 2 * MAX_TEXT:
+            raise RuleError(TOO_LONG)
+    return list_text(map(canonical_text, value))
+
+
+def _check_unicode(text: str) -> None:
     if not text.isascii():
         try:
             text.encode()
         except UnicodeEncodeError:  # a lone surrogate, which the graph could not take
             raise RuleError(NOT_UNICODE) from None
-    return text
 
 
 def read_time(value: Any, column: ColumnSpec) -> int:
@@ -184,6 +243,7 @@ READERS: dict[Role, Callable[[Any, ColumnSpec], Any]] = {
     Role.BOOLEAN: read_boolean,
     Role.CATEGORICAL: read_category,
     Role.DATETIME: read_time,
+    Role.TEXT: read_tokens,
 }
 
 

@@ -159,6 +159,7 @@ class RowReader:
             (c.name, c, {}) for c in contract.of(Kind.STRINGS)
         ]
         self._times: list[tuple[str, ColumnSpec, dict[Any, int]]] = [(c.name, c, {}) for c in contract.of(Kind.TIMES)]
+        self._texts = [(c.name, c) for c in contract.of(Kind.TEXTS)]
         self._known = frozenset(c.name for c in contract.columns) | {contract.target}
 
     def read(self, rows: Sequence[Mapping[str, Any] | Any]) -> tuple[Blocks, tuple[str, ...]]:
@@ -176,6 +177,7 @@ class RowReader:
         numbers: list[float] = []
         strings: list[str] = []
         times: list[int] = []
+        texts: list[str] = []
         violations: list[Violation] = []
         extra: set[str] = set()
         known, number_columns = self._known, self._numbers
@@ -195,13 +197,13 @@ class RowReader:
                     numbers.append(value)
                 else:
                     numbers.append(self._cell(value, column, index, violations, math.nan))
-            for name, column, texts in self._strings:
+            for name, column, categories in self._strings:
                 value = get(name)
-                text = texts.get(value) if type(value) is str else None
+                text = categories.get(value) if type(value) is str else None
                 if text is None:
                     text = self._cell(value, column, index, violations, MISSING_STRING)
-                    if type(value) is str and not violations and len(value) <= 200 and len(texts) < _MEMO_LIMIT:
-                        texts[value] = text
+                    if type(value) is str and not violations and len(value) <= 200 and len(categories) < _MEMO_LIMIT:
+                        categories[value] = text
                 strings.append(text)
             for name, column, moments in self._times:
                 value = get(name)
@@ -211,6 +213,8 @@ class RowReader:
                     if type(value) is str and not violations and len(value) <= 200 and len(moments) < _MEMO_LIMIT:
                         moments[value] = moment
                 times.append(moment)
+            for name, column in self._texts:
+                texts.append(self._cell(get(name), column, index, violations, MISSING_STRING))
             if len(violations) >= MAX_VIOLATIONS:
                 break
         if violations:
@@ -220,6 +224,7 @@ class RowReader:
             np.array(numbers, dtype=np.float32).reshape(n, len(number_columns)),
             np.array(strings, dtype=object).reshape(n, len(self._strings)),
             np.array(times, dtype=np.int64).reshape(n, len(self._times)),
+            np.array(texts, dtype=object).reshape(n, len(self._texts)),
         )
         return blocks, tuple(f'column "{name}" is not part of the model and was ignored' for name in sorted(extra))
 

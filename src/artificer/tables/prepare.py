@@ -127,7 +127,7 @@ def prepare(
     if not any(s.kind for s in specs):
         reasons = "; ".join(f'"{s.name}": {s.reason}' for s in specs if s.name != target)
         reasons = reasons or "there is only the target"
-        raise DataError(f"no column can feed a model ({reasons}); add numbers, categories or times that vary")
+        raise DataError(f"no column can feed a model ({reasons}); add numbers, categories, times or texts that vary")
     blocks, breaches = to_blocks(frame, draft, strict=False)
     contract = replace(draft, columns=_describe(draft, blocks))
     rows = Rows(whole.height, frame.height, whole.height - frame.height)
@@ -177,6 +177,8 @@ def _describe(contract: Contract, blocks: Blocks) -> tuple[ColumnSpec, ...]:
 
 
 def _described(spec: ColumnSpec, kind: Kind, values: Floats | Strings | Ints) -> ColumnSpec:
+    if kind is Kind.TEXTS:
+        return replace(spec, nullable=bool((values == MISSING_STRING).any()))
     if kind is Kind.STRINGS:
         counts = pl.Series("v", values, dtype=pl.String).value_counts(sort=True, name="n")
         known = [str(v) for v in counts.sort(["n", "v"], descending=[True, False])["v"].to_list()]

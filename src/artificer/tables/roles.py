@@ -11,6 +11,7 @@ import polars as pl
 
 from artificer.errors import DataError, nearest
 from artificer.tables.arrays import canonical_texts, column_numbers
+from artificer.tables.cells import LIST, RuleError, list_tokens
 from artificer.tables.contract import ColumnSpec
 from artificer.tables.formats import number_format
 from artificer.tables.parsing import Reading, read_text, stripped
@@ -119,11 +120,15 @@ def typed_spec(series: pl.Series, reading: Reading | None) -> ColumnSpec:
     """Role by type alone: number, boolean, time, category, or nothing that can be used."""
     name, dtype = series.name, str(series.dtype)
     if reading is not None:
+        if reading.reads == "text" and _holds_lists(series):
+            return ColumnSpec(name, Role.TEXT, "holds lists of values, written as JSON", dtype, format=LIST)
         roles = {"number": Role.NUMERIC, "time": Role.DATETIME, "boolean": Role.BOOLEAN, "text": Role.CATEGORICAL}
         return ColumnSpec(
             name, roles[reading.reads], reading.reason, dtype, format=reading.format, missing=reading.missing
         )
     kind = series.dtype
+    if isinstance(kind, (pl.List, pl.Array)) and not kind.inner.is_nested():
+        return ColumnSpec(name, Role.TEXT, "holds lists of values", dtype, format=LIST)
     if kind == pl.Boolean:
         return ColumnSpec(name, Role.BOOLEAN, "holds true and false", dtype)
     if kind.is_numeric():
@@ -137,6 +142,18 @@ def typed_spec(series: pl.Series, reading: Reading | None) -> ColumnSpec:
     if kind == pl.Null:
         return ColumnSpec(name, Role.CONSTANT, "every cell is missing", dtype)
     return ColumnSpec(name, Role.IGNORED, f"holds values of type {dtype}, which feed no model yet", dtype)
+
+
+def _holds_lists(series: pl.Series) -> bool:
+    """Whether every text of a sample writes a list of plain values as JSON."""
+    sample = series.drop_nulls().head(1_000).cast(pl.String).to_list()
+    texts = [text for text in map(str.strip, sample) if text]
+    if not texts or not all(text[0] == "[" and text[-1] == "]" for text in texts):
+        return False
+    try:
+        return all(list_tokens(text) for text in texts)
+    except RuleError:
+        return False
 
 
 def _time_spec(spec: ColumnSpec, series: pl.Series) -> ColumnSpec:

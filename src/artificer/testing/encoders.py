@@ -23,12 +23,12 @@ from numpy.typing import NDArray
 
 from artificer.features.base import Encoder, encoders
 from artificer.graph import Graph
-from artificer.types import FLOAT32_MAX, MISSING_STRING, MISSING_TIME, Doubles, Floats, Kind
+from artificer.tables.words import token_text
+from artificer.types import BLOCK_DTYPES, FLOAT32_MAX, MISSING_STRING, MISSING_TIME, Doubles, Floats, Kind
 
 Block: TypeAlias = NDArray[Any]
 
-DTYPES: dict[Kind, Any] = {Kind.NUMBERS: np.float32, Kind.STRINGS: object, Kind.TIMES: np.int64}
-GRAPH_DTYPES = {Kind.NUMBERS: "float32", Kind.STRINGS: "string", Kind.TIMES: "int64"}
+DTYPES: dict[Kind, Any] = {Kind.NUMBERS: np.float32, Kind.STRINGS: object, Kind.TIMES: np.int64, Kind.TEXTS: object}
 RELATIVE, ABSOLUTE = 1e-6, 1e-6
 """How far Python and the graph may be apart: the resolution of float32 and a few operations."""
 
@@ -48,6 +48,23 @@ EXTREMES: dict[Kind, tuple[Any, ...]] = {
         "👍🏽",
         "nan",
         "x" * 999,
+    ),
+    Kind.TEXTS: tuple(
+        token_text(text)
+        for text in (
+            "",
+            "a",
+            "A b, a B",
+            " odd\t\u3000white  space \n",
+            "a\x00b",
+            "!?",
+            "don\u2019t e\u0301 \ufb01ne ß",
+            "東京都に行く",
+            "👍🏽 good 👍",
+            "हिन्दी में",
+            "x" * 999,
+            "the cat sat on the mat " * 200,
+        )
     ),
     Kind.TIMES: (
         MISSING_TIME,
@@ -69,6 +86,10 @@ def cells(kind: Kind) -> st.SearchStrategy[Any]:
     ordinary: st.SearchStrategy[Any]
     if kind is Kind.NUMBERS:
         ordinary = st.floats(width=32, allow_nan=False, allow_infinity=False) | st.integers(-5, 5).map(float)
+    elif kind is Kind.TEXTS:
+        known = st.sampled_from(["the", "cat", "sat", "on", "a", "red", "mat", "99", "né", "犬"])
+        words = st.lists(known, max_size=6).map(" ".join)
+        ordinary = (words | st.text(max_size=12)).map(token_text)
     elif kind is Kind.STRINGS:
         ordinary = st.text(max_size=8) | st.sampled_from(["red", "green", "blue"])
     else:
@@ -104,7 +125,7 @@ def run_graph(encoder: Encoder, block: Block) -> Floats:
 
     graph = Graph()
     kind = encoder.tags.kind
-    tensor = graph.input("block", GRAPH_DTYPES[kind], block.shape[1])
+    tensor = graph.input("block", BLOCK_DTYPES[kind], block.shape[1])
     graph.output("features", encoder.emit(graph, tensor), "float32", len(encoder.feature_names_))
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads = 1
@@ -167,7 +188,7 @@ def check_purity(case: Case) -> None:
     assert given_params == case.make().params(), "fitting changed a constructor argument"
     first = encoder.transform(case.later)
     encoder.transform(case.train)
-    encoder.emit(graph := Graph(), graph.input("block", GRAPH_DTYPES[encoder.tags.kind], case.train.shape[1]))
+    encoder.emit(graph := Graph(), graph.input("block", BLOCK_DTYPES[encoder.tags.kind], case.train.shape[1]))
     assert_same(encoder.transform(case.later), first, "transform differs the second time")
     np.testing.assert_array_equal(case.train, train)
     np.testing.assert_array_equal(case.later, later)

@@ -9,13 +9,14 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from artificer.tables.cells import LIST
 from artificer.types import MISSING_STRING, MISSING_TIME, Blocks, Json, Kind, Role
 
 if TYPE_CHECKING:
     import polars as pl
 
     from artificer.bundle.model import Bundle
-    from artificer.tables.contract import Contract
+    from artificer.tables.contract import ColumnSpec, Contract
 
 SINGLE_ROWS = 200
 WARM_UP_ROWS = 20
@@ -67,15 +68,18 @@ def rows_of(blocks: Blocks, contract: Contract) -> list[dict[str, Any]]:
     columns: dict[str, list[Any]] = {}
     for kind in Kind:
         for j, spec in enumerate(contract.of(kind)):
-            columns[spec.name] = [_raw(value, spec.role) for value in blocks.of(kind)[:, j].tolist()]
+            columns[spec.name] = [_raw(value, spec) for value in blocks.of(kind)[:, j].tolist()]
     return [dict(zip(columns, values, strict=True)) for values in zip(*columns.values(), strict=True)]
 
 
-def _raw(value: Any, role: Role) -> Any:
+def _raw(value: Any, spec: ColumnSpec) -> Any:
+    role = spec.role
     if value in (MISSING_STRING, MISSING_TIME) or (isinstance(value, float) and math.isnan(value)):
         return None
     if role is Role.BOOLEAN:
         return bool(value)
+    if spec.format == LIST:
+        return value.split(" ")
     return datetime.fromtimestamp(value, UTC).isoformat() if role is Role.DATETIME else value
 
 
@@ -89,6 +93,8 @@ def _json_value(value: Any) -> Any:
         return value if np.isfinite(value) else None
     if value is None or isinstance(value, (str, bool, int)):
         return value
+    if isinstance(value, list):
+        return [_json_value(item) for item in value]
     return value.isoformat() if hasattr(value, "isoformat") else str(value)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import math
 import re
 from collections.abc import Callable, Sequence
@@ -11,7 +12,7 @@ from typing import Any
 
 import polars as pl
 
-from artificer.tables.cells import ColumnSpec, RuleError, canonical_text, read_boolean, read_time
+from artificer.tables.cells import LIST, ColumnSpec, RuleError, canonical_text, read_boolean, read_time, read_tokens
 from artificer.tables.formats import WHITESPACE, number_format, time_format
 from artificer.types import Role
 
@@ -90,6 +91,8 @@ def _number(value: Any, spec: ColumnSpec) -> float | int:
 
 def _text(value: Any, spec: ColumnSpec) -> str | None:
     """Written as the source writes this column; a text that the column can hold stays as it came."""
+    if spec.format == LIST:
+        return json.dumps(_list(value, spec), ensure_ascii=False)
     if isinstance(value, str):
         text = value.strip(WHITESPACE)
         if not text or text in spec.missing:
@@ -106,6 +109,13 @@ def _text(value: Any, spec: ColumnSpec) -> str | None:
         yes, _, no = (spec.format or "true/false").partition("/")
         return yes if read_boolean(value, replace(spec, format=f"{yes}/{no}")) else no
     return canonical_text(value)
+
+
+def _list(value: Any, spec: ColumnSpec) -> list[Any]:
+    """A list of plain values; a text that writes one in JSON is read."""
+    read_tokens(value, spec)
+    found: list[Any] = json.loads(value) if isinstance(value, str) else list(value)
+    return found
 
 
 def _boolean(value: Any, spec: ColumnSpec) -> bool:
