@@ -8,7 +8,7 @@ from __future__ import annotations
 import os
 import tempfile
 import time as _time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
@@ -141,6 +141,8 @@ def train(
     positive: str | None = None,
     time: str | None = None,
     group: str | None = None,
+    weight: str | None = None,
+    class_weights: str | Mapping[str, float] | None = None,
     ids: Sequence[str] = (),
     drop: Sequence[str] = (),
     requirements: Sequence[str] = (),
@@ -155,6 +157,8 @@ def train(
     source : a file, or a pandas, Polars or Arrow table.
     target : the column to predict.
     budget : "60s", "5m", or deterministic work units such as "40 fits".
+    weight : the column that says how much each row counts.
+    class_weights : "balanced", or how much the rows of each class count in learning.
     folder : where the run's files go; a temporary folder that lives as long as the run when None.
 
     Examples
@@ -178,13 +182,15 @@ def train(
         "positive": positive,
         "time": time,
         "group": group,
+        "weight": weight,
         "id": list(ids),
         "drop": list(drop),
     }
+    training = {"budget": budget, "seed": seed, "metric": metric, "class_weights": class_weights}
     problem = build_problem(
         {
             "data": {key: value for key, value in data.items() if value is not None},
-            "training": {"budget": budget, "seed": seed, **({"metric": metric} if metric else {})},
+            "training": {key: value for key, value in training.items() if value is not None},
             "requirements": list(requirements),
         },
         "the call of train",

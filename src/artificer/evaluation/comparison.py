@@ -65,6 +65,7 @@ def paired_comparison(
     margin: float = 0.0,
     alpha: float = 0.05,
     times: NDArray[Any] | None = None,
+    weight: NDArray[Any] | None = None,
     seed: int = 0,
 ) -> PairedResult:
     """Compare a with b, both scored on the same rows, so that what is hard for both cancels out.
@@ -76,6 +77,7 @@ def paired_comparison(
     margin : in the metric's unit, at least 0.
     alpha : level of the two-sided test.
     times : (n,), given when rows depend on their neighbours in time.
+    weight : (n,) how much each row counts.
 
     Notes
     -----
@@ -93,7 +95,7 @@ def paired_comparison(
     ('better', 0.4)
     """
     y = np.asarray(y)
-    drawn = sample(metric, y, [np.asarray(scores_a), np.asarray(scores_b)], times=times, seed=seed)
+    drawn = sample(metric, y, [np.asarray(scores_a), np.asarray(scores_b)], times=times, weight=weight, seed=seed)
     found = difference_of(metric, drawn, 1.0 - alpha)
     a, b = float(drawn.values[0]), float(drawn.values[1])
     obstacle = _obstacle(metric, y, found.value)

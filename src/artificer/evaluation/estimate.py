@@ -69,10 +69,11 @@ def interval_of(metric: Metric, y: NDArray[Any], scores: NDArray[Any], drawn: Sa
     stderr = math.sqrt(max(float(drawn.covariance[index, index]), 0.0))
     if math.isnan(value):
         return Interval(value, math.nan, math.nan, math.nan, math.nan, math.nan, n, drawn.method)
-    blocks = drawn.replicates is not None and "blocks" in drawn.method
-    if metric.name == "roc_auc" and not blocks:
+    # Closed forms hold for independent rows that count alike.
+    simple = drawn.replicates is None or not any(word in drawn.method for word in ("blocks", "weighted"))
+    if metric.name == "roc_auc" and simple:
         return _auc_interval(metric, np.asarray(y), scores, value, stderr, n)
-    if metric.name == "accuracy" and not blocks:
+    if metric.name == "accuracy" and simple:
         low, high = wilson(value * n, n, _Z)
         lower, upper = wilson(value * n, n, _Z_ONE)
         return Interval(value, low, high, lower, upper, max(stderr, (high - low) / (2 * _Z)), n, "Wilson")

@@ -92,6 +92,7 @@ def evaluate(
     baseline: NDArray[Any] | None = None,
     classes: Sequence[str] = (),
     times: NDArray[Any] | None = None,
+    weight: NDArray[Any] | None = None,
     seed: int = 0,
 ) -> Evaluation:
     """Evaluate scores on test rows.
@@ -105,6 +106,7 @@ def evaluate(
     classes : names in code order.
     times : (n,), given when the test set is the newest part of the data: intervals then come from blocks of consecutive
         rows, because neighbours in time resemble each other.
+    weight : (n,) how much each row counts in the metrics; calibration, confusion and residuals count rows.
 
     Raises
     ------
@@ -129,7 +131,7 @@ def evaluate(
         sets.append(
             np.broadcast_to(np.asarray(baseline, dtype=scores.dtype).reshape(-1, scores.shape[1]), scores.shape)
         )
-    results = tuple(_result(metric, y, sets, times, seed) for metric in metrics)
+    results = tuple(_result(metric, y, sets, times, weight, seed) for metric in metrics)
     positive = metrics[0].positive if metrics else 1
     is_classes = task.is_classification
     return Evaluation(
@@ -145,9 +147,14 @@ def evaluate(
 
 
 def _result(
-    metric: Metric, y: NDArray[Any], sets: list[NDArray[Any]], times: NDArray[Any] | None, seed: int
+    metric: Metric,
+    y: NDArray[Any],
+    sets: list[NDArray[Any]],
+    times: NDArray[Any] | None,
+    weight: NDArray[Any] | None,
+    seed: int,
 ) -> MetricResult:
-    drawn = sample(metric, y, sets, times=times, seed=seed)
+    drawn = sample(metric, y, sets, times=times, weight=weight, seed=seed)
     baseline = interval_of(metric, y, sets[1], drawn, 1) if len(sets) > 1 else None
     advantage = difference_of(metric, drawn) if len(sets) > 1 else None
     return MetricResult(

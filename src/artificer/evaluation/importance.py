@@ -51,6 +51,7 @@ def permutation_importance(
     metric: Metric,
     names: Mapping[Kind, Sequence[str]],
     *,
+    weight: NDArray[Any] | None = None,
     seconds: float = 10.0,
     max_rows: int = 2_000,
     repeats: int = 5,
@@ -67,6 +68,7 @@ def permutation_importance(
     predict : from blocks to scores (n, c).
     y : (n,), codes or values.
     names : column names of each block, in block order.
+    weight : (n,) how much each row counts.
     seconds : a limit; exceeded by at most one prediction and its comparison.
     max_rows : a random sample of so many rows is used.
     """
@@ -76,19 +78,20 @@ def permutation_importance(
     if len(y) > max_rows:
         rows = np.sort(rng.choice(len(y), max_rows, replace=False))
         blocks, y = blocks.take(rows), y[rows]
+        weight = None if weight is None else weight[rows]
     columns = [(kind, index) for kind in Kind for index in range(blocks.of(kind).shape[1])]
     whole = np.asarray(predict(blocks))
     losses: dict[tuple[Kind, int], list[float]] = {}
     spreads: dict[tuple[Kind, int], float] = {}
-    base = metric.loss(y, whole)
+    base = metric.loss(y, whole, weight)
     for repeat in range(repeats):
         for column in columns:
             if deadline.remaining <= 0 or math.isnan(base):
                 break
             shuffled = np.asarray(predict(_shuffled(blocks, *column, rng.permutation(len(y)))))
-            losses.setdefault(column, []).append(metric.loss(y, shuffled) - base)
+            losses.setdefault(column, []).append(metric.loss(y, shuffled, weight) - base)
             if repeat == 0:
-                drawn = sample(metric, y, [whole, shuffled], seed=seed, replicates=SLOW_REPLICATES)
+                drawn = sample(metric, y, [whole, shuffled], weight=weight, seed=seed, replicates=SLOW_REPLICATES)
                 spreads[column] = difference_of(metric, drawn).stderr
     found = [
         _importance(names[kind][index], kind, values, spreads[kind, index]) for (kind, index), values in losses.items()

@@ -57,14 +57,27 @@ def _poisson(y: Doubles, value: Doubles) -> Doubles:
     return np.asarray(2.0 * (y * np.log(np.where(y > 0, y / mean, 1.0)) - y + mean))
 
 
-def form(metric: Metric, y: NDArray[Any], scores: NDArray[Any]) -> Form | None:
+def form(metric: Metric, y: NDArray[Any], scores: NDArray[Any], weight: NDArray[Any] | None = None) -> Form | None:
     """Give the metric's form on these rows, None when it has none.
 
     Parameters
     ----------
     y : (n,), codes or values.
     scores : (n, c).
+    weight : (n,) how much each row counts; the weighted mean of a column is one mean over another.
     """
+    plain = _form(metric, y, scores)
+    if plain is None or weight is None:
+        return plain
+    columns = np.concatenate([plain.columns * weight[:, None], weight[:, None]], axis=1)
+
+    def combine(means: Doubles) -> Doubles:
+        return plain.combine(means[..., :-1] / means[..., -1:])
+
+    return Form(columns, combine)
+
+
+def _form(metric: Metric, y: NDArray[Any], scores: NDArray[Any]) -> Form | None:
     if metric.name == "log_loss":
         return Form(_log_loss(y, scores)[:, None], _first)
     if metric.name == "brier":

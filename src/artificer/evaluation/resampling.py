@@ -6,7 +6,7 @@ Legend: n rows, j sets of scores, B replicates, q columns of a form. Which way i
 area under the ROC curve            DeLong's covariance of placement values; nothing is drawn
 label metrics                       the cells of the confusion table are redrawn, whatever the number of rows
 smooth functions of means           rows (or, above 10,000, random groups of rows) are redrawn: one product
-any other                           rows are redrawn by weight, on at most 20,000 of them, and rescaled
+any other                           rows are redrawn, at most 20,000 of them, and their spread is rescaled
 ==================================  ==========================================================================
 
 Draws are stratified by class, as the test set was. Where rows are ordered in time they depend on their neighbours;
@@ -41,6 +41,8 @@ REPLICATES = 1_000
 SLOW_REPLICATES = 200
 MOST_UNITS = 10_000
 MOST_SLOW_ROWS = 20_000
+MOST_WEIGHTED_ROWS = 5_000
+"""With weights the metrics of ranks and labels have no quick way, and every run asks for several."""
 _CHUNK = 2_000_000
 
 
@@ -82,6 +84,7 @@ def sample(
     scores: Sequence[NDArray[Any]],
     *,
     times: NDArray[Any] | None = None,
+    weight: NDArray[Any] | None = None,
     seed: int = 0,
     replicates: int = REPLICATES,
 ) -> Sample:
@@ -92,10 +95,11 @@ def sample(
     y : (n,), codes or values.
     scores : each (n, c).
     times : (n,), anything that sorts; given when rows depend on their neighbours in time.
+    weight : (n,) how much each row counts; rows are then redrawn with their weights.
     """
     y = np.asarray(y)
     scores = [np.asarray(item) for item in scores]
-    values = np.array([metric.score(y, item) for item in scores])
+    values = np.array([metric.score(y, item, weight) for item in scores])
     unknown = np.full(len(scores), math.nan)
     n = len(y)
     if np.isnan(values).any() or n < 2:
@@ -104,21 +108,24 @@ def sample(
     if times is not None:
         order = np.argsort(times, kind="stable")
         y, scores = y[order], [item[order] for item in scores]
+        weight = None if weight is None else weight[order]
     rng = np.random.default_rng(seed)
     strata = np.zeros(n, np.int64) if metric.needs == "values" else y.astype(np.int64)
     length = block_length(n)
     blocks = f"bootstrap of blocks of {length} consecutive rows"
-    if metric.name == "roc_auc":
+    if weight is not None:
+        blocks = f"weighted {blocks}"
+    if metric.name == "roc_auc" and weight is None:
         psi = np.stack([macro_auc_influence(y, item, metric.positive)[1] for item in scores], axis=1)
         if times is None:
             return Sample(values, stratified_covariance(psi, strata), None, unknown, n, "DeLong")
         drawn = np.clip(values + _block_means(psi, length, replicates, rng), 0.0, 1.0)
         return _of(values, drawn, unknown, n, blocks)
-    if metric.needs == "labels":
+    if metric.needs == "labels" and weight is None:
         labels = np.stack([item.argmax(axis=1) for item in scores], axis=1)
         drawn = _redraw_labels(metric, y.astype(np.int64), labels, None if times is None else length, replicates, rng)
         return _of(values, drawn, unknown, n, "bootstrap within classes" if times is None else blocks)
-    forms = [moments.form(metric, y, item) for item in scores]
+    forms = [moments.form(metric, y, item, weight) for item in scores]
     if all(form is not None for form in forms):
         found = [form for form in forms if form is not None]
         columns = np.concatenate([form.columns for form in found], axis=1)
@@ -131,10 +138,12 @@ def sample(
             drawn = np.stack([form.combine(means[:, i * width : (i + 1) * width]) for i, form in enumerate(found)], 1)
             bend = [_acceleration(moments.influence(form.columns, form.combine)) for form in found]
         plain = "bootstrap" if metric.needs == "values" else "bootstrap within classes"
+        plain = plain if weight is None else f"weighted {plain}"
         return _of(values, drawn, np.array(bend), n, plain if times is None else blocks)
-    drawn, shrink = _redraw_rows(metric, y, scores, strata, None if times is None else length, rng)
+    plain_rows = "bootstrap" if weight is None else "weighted bootstrap"
+    drawn, shrink = _redraw_rows(metric, y, scores, strata, None if times is None else length, rng, weight)
     drawn = np.clip(values + (drawn - np.nanmedian(drawn, axis=0)) * shrink, metric.low, metric.high)
-    return _of(values, drawn, unknown, n, blocks if times is not None else "bootstrap")
+    return _of(values, drawn, unknown, n, blocks if times is not None else plain_rows)
 
 
 def _of(values: Doubles, drawn: Doubles, bend: Doubles, n: int, method: str) -> Sample:
@@ -239,6 +248,7 @@ def _redraw_rows(
     strata: Ints,
     length: int | None,
     rng: np.random.Generator,
+    weight: NDArray[Any] | None = None,
 ) -> tuple[Doubles, float]:
     """Replicates row by row, and the factor that brings their spread from the rows used to all rows."""
     n = len(y)
@@ -246,15 +256,17 @@ def _redraw_rows(
     if length is not None:
         for replicate in range(SLOW_REPLICATES):
             rows = _block_rows(n, length, rng)
-            drawn[replicate] = [metric.score(y[rows], item[rows]) for item in scores]
+            counts = None if weight is None else weight[rows]
+            drawn[replicate] = [metric.score(y[rows], item[rows], counts) for item in scores]
         return drawn, 1.0
     members = [np.flatnonzero(strata == stratum) for stratum in np.unique(strata)]
     # Every stratum shrinks by the same factor, so that the shares, which some metrics depend on, stay.
-    keep = min(1.0, MOST_SLOW_ROWS / n)
+    keep = min(1.0, (MOST_SLOW_ROWS if weight is None else MOST_WEIGHTED_ROWS) / n)
     sizes = [max(1, round(len(rows) * keep)) for rows in members]
     for replicate in range(SLOW_REPLICATES):
         rows = np.concatenate(
             [rows[rng.integers(0, len(rows), size)] for rows, size in zip(members, sizes, strict=True)]
         )
-        drawn[replicate] = [metric.score(y[rows], item[rows]) for item in scores]
+        counts = None if weight is None else weight[rows]
+        drawn[replicate] = [metric.score(y[rows], item[rows], counts) for item in scores]
     return drawn, math.sqrt(sum(sizes) / n)

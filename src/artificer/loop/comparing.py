@@ -84,17 +84,20 @@ def compare_on(champion: Bundle, challenger: Bundle, frame: Any, run: Json) -> J
 
     from artificer.evaluation.comparison import paired_comparison
     from artificer.metrics.base import metric
-    from artificer.tables.arrays import encode_target
+    from artificer.tables.arrays import column_numbers, encode_target
+    from artificer.types import Role
 
     contract = challenger.contract
     y = encode_target(frame, contract)
     positive = contract.classes.index(contract.positive) if contract.positive in contract.classes else 1
+    weighing = next((c for c in contract.columns if c.role is Role.WEIGHT), None)
     result = paired_comparison(
         y,
         scores_on(challenger, frame, contract.classes),
         scores_on(champion, frame, contract.classes),
         metric(run["metric"], positive),
         times=np.arange(frame.height) if run["evaluation"]["time_ordered"] else None,
+        weight=None if weighing is None else column_numbers(frame[weighing.name], weighing),
     )
     return result.to_json()
 

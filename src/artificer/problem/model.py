@@ -5,8 +5,9 @@ The descriptions below are what ``artificer init`` writes above each line and wh
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from typing import Annotated, Any, TypeAlias
+import math
+from collections.abc import Iterator, Mapping
+from typing import Annotated, Any, Literal, TypeAlias
 
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, InstanceOf, model_validator
 from pydantic.fields import FieldInfo
@@ -63,6 +64,25 @@ def _label(value: Any) -> Any:
     return str(value) if isinstance(value, int) and abs(value) < 2**64 else value
 
 
+def _class_weights(value: Any) -> Any:
+    """ "balanced", or a number of zero or more for each label in its canonical text."""
+    if value == "balanced":
+        return value
+    if not isinstance(value, Mapping) or not value:
+        raise ValueError('"balanced" or a table of labels and numbers, like { yes = 5, no = 1 }')
+    weights: dict[str, float] = {}
+    for label, number in value.items():
+        name = _label(label)
+        if isinstance(number, bool) or not isinstance(number, (int, float)):
+            raise ValueError(f'a table of labels and numbers, and "{name}" has none')
+        if not isinstance(name, str) or not math.isfinite(number) or number < 0:
+            raise ValueError(f'a table of labels and numbers of zero or more, which "{name}" has not')
+        weights[name] = float(number)
+    if not any(weights.values()):
+        raise ValueError("a table with a number above zero")
+    return weights
+
+
 def _parsed(kind: Any) -> BeforeValidator:
     """Accept the parsed thing itself, or text that its ``parse`` (or constructor) reads."""
 
@@ -85,6 +105,7 @@ DurationField: TypeAlias = Annotated[InstanceOf[Duration], _parsed(Duration)]
 LastingField: TypeAlias = Annotated[DurationField, AfterValidator(_lasting)]
 BudgetField: TypeAlias = Annotated[InstanceOf[Budget], _parsed(Budget)]
 URLField: TypeAlias = Annotated[InstanceOf[StoreURL], _parsed(StoreURL)]
+ClassWeights: TypeAlias = Annotated[Literal["balanced"] | dict[str, float], BeforeValidator(_class_weights)]
 RequirementField: TypeAlias = Annotated[InstanceOf[Requirement], _parsed(Requirement)]
 
 
@@ -134,6 +155,13 @@ class Data(Section):
         "the name of a column",
         "customer",
     )
+    weight: Text | None = _key(
+        None,
+        "The column that says how much a row counts, a number of zero or more, in learning and in every score; it is "
+        "not used to predict, and rows to predict need none.",
+        "the name of a column",
+        "copies",
+    )
     drop: Names = _key((), "Columns to leave out.", 'a list of names, like ["a", "b"]')
     max_reject_share: Number = _key(
         0.05, "The share of lines that may be unreadable before the run stops.", "a number from 0 to 1", ge=0, le=1
@@ -153,6 +181,13 @@ class Training(Section):
         Budget(seconds=60.0),
         'What a run may spend: time ("60s", "1h30m"), or work ("40 fits"), which repeats exactly on any machine.',
         'a budget like "60s", "5m", "1h30m" or "40 fits"',
+    )
+    class_weights: ClassWeights | None = _key(
+        None,
+        'How much the rows of each class count in learning: "balanced" for as much as those of any other, or a table '
+        "with a number for each label, 1 where it names none. Scores and probabilities stay those of the data.",
+        '"balanced" or a table of labels and numbers, like { yes = 5, no = 1 }',
+        "balanced",
     )
     seed: Whole = _key(
         0, "Every random choice follows from it.", "a whole number from 0 to 4294967295", ge=0, le=2**32 - 1
@@ -280,6 +315,7 @@ class Problem(Section):
             ("time", (data.time,)),
             ("group", (data.group,)),
             ("id", data.id),
+            ("weight", (data.weight,)),
             ("drop", data.drop),
         ):
             for name in names:
@@ -292,6 +328,8 @@ class Problem(Section):
     def _suits(self, task: Task) -> None:
         if self.data.positive is not None and task is not Task.BINARY:
             _conflict("data.positive", f"data.positive is for binary tasks, and data.task is {task}; remove one")
+        if self.training.class_weights is not None and not task.is_classification:
+            _conflict("training.class_weights", f"training.class_weights are for classes, and data.task is {task}")
         if self.training.metric is not None and task not in metrics()[self.training.metric].tasks:
             suited = ", ".join(metrics(task))
             _conflict("training.metric", f"{self.training.metric} does not measure a {task} task; use one of {suited}")
@@ -327,6 +365,8 @@ def plain(value: Any, *, hide: bool = False) -> Any:
     """A value as TOML and JSON write it; `hide` blanks passwords that were written out."""
     if isinstance(value, StoreURL):
         return str(value) if hide else value.template
+    if isinstance(value, Mapping):
+        return {key: plain(item, hide=hide) for key, item in value.items()}
     if isinstance(value, tuple):
         return [plain(item, hide=hide) for item in value]
     if isinstance(value, Task | Budget | Duration | Requirement):
@@ -340,7 +380,7 @@ def section_keys() -> dict[str, dict[str, FieldInfo]]:
     Examples
     --------
     >>> list(section_keys()["training"])
-    ['metric', 'budget', 'seed', 'test_share']
+    ['metric', 'budget', 'class_weights', 'seed', 'test_share']
     """
     tables: dict[str, dict[str, FieldInfo]] = {"": {}}
     for name, info in Problem.model_fields.items():

@@ -124,6 +124,8 @@ def _toml(value: Any) -> str:
         return _string(value)
     if isinstance(value, list):
         return _list([_toml(item) for item in value])
+    if isinstance(value, dict):
+        return f"{{ {', '.join(f'{_string(key)} = {_toml(item)}' for key, item in value.items())} }}"
     if isinstance(value, float) and value.is_integer() and abs(value) < 1e15:
         return str(int(value))
     return repr(value)

@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 import polars as pl
+from numpy.typing import NDArray
 
 from artificer.errors import DataError, TargetError
 from artificer.tables.arrays import (
@@ -49,6 +50,7 @@ class Prepared:
     task_reason : why the task is what it is.
     groups : code of each row's group, n, or None.
     times : epoch seconds (or the whole number that orders the rows), n, ``MISSING_TIME`` where unknown; or None.
+    weight : how much each row counts, n, or None where all count alike.
     breaches : cells that could not be taken as their column's role asks and became missing.
     notes : what was decided or noticed, one sentence each.
     """
@@ -63,6 +65,7 @@ class Prepared:
     task_reason: str
     groups: Ints | None
     times: Ints | None
+    weight: Doubles | None
     breaches: tuple[Breach, ...]
     notes: tuple[str, ...]
 
@@ -75,6 +78,7 @@ def prepare(
     time: str | None = None,
     ids: Collection[str] = (),
     group: str | None = None,
+    weight: str | None = None,
     drop: Collection[str] = (),
     positive: object = None,
     basis: pl.DataFrame | None = None,
@@ -86,7 +90,7 @@ def prepare(
     table : anything ``to_polars`` takes.
     target : the column to predict; rows without it are dropped and counted.
     task, positive : stated by the user, or None to infer them.
-    time, group, ids, drop : columns with a purpose of their own.
+    time, group, weight, ids, drop : columns with a purpose of their own.
     basis : rows of the same columns by which the task, roles and formats are decided in place of the table's own: rows
         that came later do not change what a column is.
 
@@ -95,8 +99,8 @@ def prepare(
     TargetError
         The target is absent, constant, wholly missing, or does not fit the task.
     DataError
-        There are fewer than two rows, a named column is absent, the time column holds no times, or no column can feed
-        a model.
+        There are fewer than two rows, a named column is absent, the time column holds no times, a weight is missing or
+        below zero, or no column can feed a model.
 
     Examples
     --------
@@ -107,7 +111,7 @@ def prepare(
     """
     whole = to_polars(table)
     check_target(whole, target)
-    if target in ids or target in drop or target in (time, group):
+    if target in ids or target in drop or target in (time, group, weight):
         raise DataError(f'"{target}" is the target and cannot serve another purpose; name it once')
     spec, label = _read_target(whole, target, basis)
     kept = label.is_not_null().to_numpy()
@@ -121,7 +125,7 @@ def prepare(
         found = infer_task(judged[target], spec).task
         task = found if found is not Task.BINARY else None  # a third class may have come
     question = infer_task(frame[target], spec, task=task, positive=positive)
-    specs, notes = infer_roles(judged, target, time=time, ids=ids, group=group, drop=drop)
+    specs, notes = infer_roles(judged, target, time=time, ids=ids, group=group, weight=weight, drop=drop)
     specs = tuple(replace(spec, role=Role.TARGET, reason=question.reason) if s.name == target else s for s in specs)
     draft = Contract(specs, target, question.task, question.classes, question.positive, question.label_kind, time=time)
     if not any(s.kind for s in specs):
@@ -133,6 +137,7 @@ def prepare(
     rows = Rows(whole.height, frame.height, whole.height - frame.height)
     return Prepared(
         frame=frame,
+        weight=None if weight is None else _weights(frame[weight], contract.column(weight), kept),
         contract=contract,
         y=encode_target(frame, contract),
         blocks=blocks,
@@ -205,6 +210,24 @@ def _group_codes(series: pl.Series) -> Ints:
     out: Ints = codes.fill_null(0).to_numpy().astype(np.int64)
     out[missing] = len(named) + np.arange(int(missing.sum()))
     return out
+
+
+def _weights(series: pl.Series, spec: ColumnSpec, kept: NDArray[np.bool_]) -> Doubles:
+    """Weights (n) of the rows that are kept.
+
+    A row whose weight is unknown can neither be counted nor left out without changing what is learnt, so it is refused.
+    """
+    weight = column_numbers(series, spec)
+    for bad, what in ((~np.isfinite(weight), "are missing or no numbers"), (weight < 0, "are below zero")):
+        if bad.any():
+            at = int(np.flatnonzero(bad)[0])
+            raise DataError(
+                f'the weight column "{series.name}": {int(bad.sum()):,} weights {what}, the first in row '
+                f"{int(np.flatnonzero(kept)[at]) + 1}; give every row a number of zero or more, or leave such rows out"
+            )
+    if not weight.any():
+        raise DataError(f'the weight column "{series.name}" is zero in every row; give the rows that count a weight')
+    return weight
 
 
 def _row_times(series: pl.Series, spec: ColumnSpec) -> Ints:

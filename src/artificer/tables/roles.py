@@ -42,6 +42,7 @@ def infer_roles(
     time: str | None = None,
     ids: Collection[str] = (),
     group: str | None = None,
+    weight: str | None = None,
     drop: Collection[str] = (),
 ) -> tuple[tuple[ColumnSpec, ...], tuple[str, ...]]:
     """Give every column a role and say why.
@@ -49,7 +50,7 @@ def infer_roles(
     Parameters
     ----------
     frame : the rows to be learnt from, typed or as texts.
-    target, time, group : columns with a purpose of their own.
+    target, time, group, weight : columns with a purpose of their own.
     ids, drop : columns that must not feed the model.
 
     Returns
@@ -76,6 +77,8 @@ def infer_roles(
         find_column(group, frame.columns, "group")
     if time is not None:
         find_column(time, frame.columns, "time")
+    if weight is not None:
+        find_column(weight, frame.columns, "weight")
     readings = read_columns(frame)
     notes: list[str] = []
     specs: list[ColumnSpec] = []
@@ -92,6 +95,8 @@ def infer_roles(
             spec = replace(spec, role=Role.ID, reason="named as an id")
         elif name == group:
             spec = replace(spec, role=Role.GROUP, reason="named as the group whose rows stay together")
+        elif name == weight:
+            spec = _weight_spec(spec, series)
         else:
             spec = _settle(spec, series)
         if reading is not None and reading.failed and spec.kind is not None:
@@ -170,6 +175,17 @@ def _time_spec(spec: ColumnSpec, series: pl.Series) -> ColumnSpec:
         f'the time column "{series.name}" does not hold times in one format{shown}; write them as 2020-01-31 12:00:00 '
         "or name another column"
     )
+
+
+def _weight_spec(spec: ColumnSpec, series: pl.Series) -> ColumnSpec:
+    if spec.role not in (Role.NUMERIC, Role.BOOLEAN):
+        example = series.drop_nulls().head(1).to_list()
+        shown = f' (e.g. "{str(example[0])[:40]}")' if example else ""
+        raise DataError(
+            f'the weight column "{series.name}" does not hold numbers{shown}; name a column that says how much each '
+            "row counts"
+        )
+    return replace(spec, role=Role.WEIGHT, reason="says how much a row counts")
 
 
 def _settle(spec: ColumnSpec, series: pl.Series) -> ColumnSpec:

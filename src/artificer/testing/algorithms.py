@@ -352,6 +352,22 @@ def check_weights(algorithm: type[Algorithm]) -> None:
         assert weighted.predict(X)[:, -1].mean() > plain.predict(X)[:, -1].mean()
 
 
+def check_weights_count_rows(algorithm: type[Algorithm]) -> None:
+    """A row of weight four moves the predictions of new rows, in their mean, about as far as four equal rows do.
+
+    Not quite as far: a learner that draws rows draws as many as there are, whatever their weights.
+    """
+    for context in contexts(algorithm):
+        X, y = table(algorithm, context)
+        times = np.where(y == y.max() if context.task.is_classification else y > 0, 4, 1)
+        plain = quick(algorithm).fit(X, y, context)
+        weighted = quick(algorithm).fit(X, y, context, weight=times.astype(np.float64))
+        repeated = quick(algorithm).fit(np.repeat(X, times, axis=0), np.repeat(y, times), context)
+        new, _ = table(algorithm, context, seed=1)
+        before, now, wanted = (fitted.predict(new)[:, -1].mean() for fitted in (plain, weighted, repeated))
+        assert 0.3 < (now - before) / (wanted - before) < 4, (before, now, wanted)
+
+
 def check_no_rows_to_predict(algorithm: type[Algorithm]) -> None:
     for context in contexts(algorithm):
         X, y = table(algorithm, context)

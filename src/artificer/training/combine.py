@@ -33,12 +33,15 @@ class Combined:
     notes: tuple[str, ...] = ()
 
 
-def combine(frame: pl.DataFrame, rows: Sequence[Json], ids: Collection[str] = ()) -> Combined:
+def combine(
+    frame: pl.DataFrame, rows: Sequence[Json], ids: Collection[str] = (), weight: str | None = None
+) -> Combined:
     """Append `rows` (column name to JSON value); columns a row lacks are null, columns that only rows have fall away.
 
     Every value is written as the source writes its column, in a wider type where the source's cannot hold it. Rows of
     the source that production has too (the same `ids`, where the source and the rows have them, else the same content)
     are left out: a source may be an export that already holds them, and a row must not be both learnt and tested.
+    Rows to predict need no `weight`, so a row without one counts as much as the source's rows do on average.
 
     Examples
     --------
@@ -58,7 +61,11 @@ def combine(frame: pl.DataFrame, rows: Sequence[Json], ids: Collection[str] = ()
     made: list[pl.Series] = []
     notes: list[str] = []
     for name, dtype in frame.schema.items():
-        series, lost = column_of([row.get(name) for row in rows], dtype, specs[name])
+        values = [row.get(name) for row in rows]
+        if name == weight:
+            values, note = _weighted(values, frame[name], specs[name])
+            notes += [note] if note else []
+        series, lost = column_of(values, dtype, specs[name])
         made.append(series)
         if lost:
             notes.append(_lost(name, lost, dtype))
@@ -69,6 +76,19 @@ def combine(frame: pl.DataFrame, rows: Sequence[Json], ids: Collection[str] = ()
         notes.append(f"{int(repeated.sum()):,} rows of the source came back from production too and count once")
     above = frame.filter(pl.Series(~repeated)).cast({name: _finer(dtype) for name, dtype in frame.schema.items()})
     return Combined(pl.concat([above, below], how="vertical_relaxed"), frame, tuple(notes))
+
+
+def _weighted(values: list[Any], source: pl.Series, spec: ColumnSpec) -> tuple[list[Any], str]:
+    """Weights of production's rows, the mean of the source's where there is none, and a note of how many."""
+    from artificer.tables.arrays import column_numbers
+
+    known = column_numbers(source, spec)
+    missing = [value is None or value == "" for value in values]
+    if not any(missing) or not np.isfinite(known).any():
+        return values, ""
+    mean = float(np.nanmean(known))
+    note = f'{sum(missing):,} rows from production have no "{spec.name}" and count as much as the average row, {mean:g}'
+    return [mean if gone else value for value, gone in zip(values, missing, strict=True)], note
 
 
 def _finer(dtype: pl.DataType) -> pl.DataType:

@@ -15,13 +15,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from artificer.clock import Clock, derive_seed
-from artificer.errors import ConfigurationError
+from artificer.errors import ConfigurationError, nearest
 from artificer.evaluation.evaluate import Evaluation, evaluate
 from artificer.evaluation.gate import GateReport, Verdict, gate
 from artificer.evaluation.luck import chance_of_perfection
 from artificer.metrics.base import Metric, default_metric, metric, metrics
 from artificer.problem.model import Problem
-from artificer.search.records import Budget, Progress, SearchRequest, SearchResult
+from artificer.search.records import Budget, Progress, SearchRequest, SearchResult, balanced
 from artificer.splits.split import fold_count, folds, holdout
 from artificer.training.combine import combine
 from artificer.training.lineage import lineage
@@ -29,7 +29,7 @@ from artificer.training.measure import measure
 from artificer.training.record import Rows, TrainingRun, keep_test_rows
 from artificer.training.request import TrainingRequest
 from artificer.training.row_hashes import keep_hashes, row_hashes
-from artificer.types import Ints, Json, Kind, Task
+from artificer.types import Doubles, Ints, Json, Kind, Task
 
 if TYPE_CHECKING:
     import polars as pl
@@ -102,7 +102,7 @@ def _train(request: TrainingRequest, executor: ProcessExecutor) -> TrainingRun:
     with stages.stage("read"):
         watch("reading the data", None, None)
         read = _read(request)
-        combined = combine(read.frame, request.production_rows, problem.data.id)
+        combined = combine(read.frame, request.production_rows, problem.data.id, problem.data.weight)
         read = replace(read, notes=(*read.notes, *combined.notes))
     with stages.stage("check"):
         watch("checking the data", None, None)
@@ -192,6 +192,7 @@ def prepare_for(problem: Problem, frame: Any, basis: pl.DataFrame | None = None)
         time=data.time,
         ids=data.id,
         group=data.group,
+        weight=data.weight,
         drop=data.drop,
         positive=data.positive,
         basis=basis,
@@ -321,6 +322,8 @@ def _search(
         names={kind: contract.names(kind) for kind in Kind},
         folds=parts,
         metric=measured_by,
+        weight=None if prepared.weight is None else prepared.weight[rows],
+        class_weights=class_weights(request.problem, prepared, rows),
         budget=budget,
         seed=training.seed,
         threads=request.threads,
@@ -330,6 +333,37 @@ def _search(
         model_mb=_bound(request.problem, "model_mb"),
     )
     return run_search(search) if request.recipe is None else refit(request.recipe, search)
+
+
+def class_weights(problem: Problem, prepared: Prepared, rows: Ints) -> Doubles | None:
+    """Weight of each class in learning (c,), None where all count alike.
+
+    Raises
+    ------
+    ConfigurationError
+        The target has no classes, or none of the name that a weight is given for.
+    """
+    wanted, classes = problem.training.class_weights, prepared.contract.classes
+    if wanted is None:
+        return None
+    if not classes:
+        raise ConfigurationError(
+            f"training.class_weights are for classes, and {prepared.contract.target} holds values; remove them"
+        )
+    y = prepared.y[rows].astype(np.int64)
+    if wanted == "balanced":
+        weight = None if prepared.weight is None else prepared.weight[rows]
+        return balanced(y, len(classes), weight)
+    unknown = [name for name in wanted if name not in classes]
+    if unknown:
+        hint = nearest(unknown[0], classes) or "; its classes are " + ", ".join(classes[:8])
+        raise ConfigurationError(
+            f'training.class_weights names "{unknown[0]}", which is no class of {prepared.contract.target}{hint}'
+        )
+    found = np.array([wanted.get(name, 1.0) for name in classes])
+    if not found[np.unique(y)].any():
+        raise ConfigurationError("training.class_weights leaves every class without weight; give one more than zero")
+    return found
 
 
 def _bound(problem: Problem, name: str) -> float | None:
@@ -379,6 +413,8 @@ def _evaluate(
 
     contract, blocks = prepared.contract, prepared.blocks.take(test_rows)
     y, scores = prepared.y[test_rows], draft.predict_blocks(blocks)
+    weight = None if prepared.weight is None else prepared.weight[test_rows]
+    counts = None if prepared.weight is None else prepared.weight[train_rows]
     wanted = {measured_by.name} | {r.name for r in request.problem.requirements if not r.is_operational}
     if _has_time(request.problem):
         wanted |= set(USUAL[contract.task])
@@ -389,9 +425,10 @@ def _evaluate(
         scores,
         [measured_by, *others],
         contract.task,
-        baseline=_constant(contract.task, prepared.y[train_rows], max(len(contract.classes), 1)),
+        baseline=_constant(contract.task, prepared.y[train_rows], max(len(contract.classes), 1), counts),
         classes=contract.classes,
         times=None if times is None else times[test_rows],
+        weight=weight,
         seed=seed,
     )
     importance = permutation_importance(
@@ -400,6 +437,7 @@ def _evaluate(
         y,
         measured_by,
         {kind: contract.names(kind) for kind in Kind},
+        weight=weight,
         seconds=_importance_seconds(request.problem),
         seed=seed,
         clock=request.clock,
@@ -426,10 +464,12 @@ USUAL = {
 """What people ask first, besides the metric that was optimised."""
 
 
-def _constant(task: Task, y: NDArray[Any], n_classes: int) -> NDArray[np.float64]:
+def _constant(task: Task, y: NDArray[Any], n_classes: int, weight: Doubles | None) -> Doubles:
     if not task.is_classification:
-        return np.array([float(np.mean(y))])
-    return np.bincount(y.astype(np.int64), minlength=n_classes) / len(y)
+        return np.array([float(np.average(y, weights=weight))])
+    counts = np.bincount(y.astype(np.int64), weight, n_classes)
+    shares: Doubles = counts / counts.sum()
+    return shares
 
 
 def _reference_rows(request: TrainingRequest, train_rows: Ints, test_rows: Ints) -> Ints:
