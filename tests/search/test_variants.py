@@ -27,15 +27,15 @@ LOSSES = np.array([0.40, 0.42, 0.41, 0.43, 0.40])
 NOISE = np.array([0.01, -0.01, 0.005, -0.005, 0.0])
 
 
-def race_of(*variants: tuple[Candidate, np.ndarray], seconds: float = 1.0) -> Race:
+def race_of(*variants: tuple[Candidate, np.ndarray], features: int = 100) -> Race:
     candidates = (BASELINE, BASE, *(candidate for candidate, _ in variants))
     race = Race(candidates, priors(candidates, TableShape(5000, 10)), [1000] * 5, [4000] * 5, 0)
     for i, values in enumerate([np.ones(5), LOSSES, *(losses for _, losses in variants)]):
-        took = seconds if i > 1 else 1.0
+        width = features if i > 1 else 100
         for fold, loss in enumerate(values.tolist()):
             if math.isfinite(loss):
                 task = SimpleNamespace(fold=fold)
-                race.absorb(i, fold, FitOutcome(task, ok=True, seconds=took, rows=4000), loss)  # type: ignore[arg-type]
+                race.absorb(i, fold, FitOutcome(task, ok=True, features=width, rows=4000), loss)  # type: ignore[arg-type]
     return race
 
 
@@ -119,8 +119,8 @@ def test_only_variants_that_pay_or_cost_less_have_a_place() -> None:
     better, worse = LOSSES - 0.02 + NOISE, LOSSES + 0.02 + NOISE
     assert not_paying(race_of((PAIRS, better), (SELECTED, worse))) == {3}
     assert not_paying(race_of((SELECTED, LOSSES + NOISE))) == {2}
-    assert not_paying(race_of((SELECTED, LOSSES + NOISE), seconds=0.5)) == set()
-    assert not_paying(race_of((SELECTED, worse), seconds=0.5)) == {2}
+    assert not_paying(race_of((SELECTED, LOSSES + NOISE), features=50)) == set()
+    assert not_paying(race_of((SELECTED, worse), features=50)) == {2}
 
 
 def test_a_variant_of_what_failed_stays() -> None:

@@ -18,7 +18,7 @@ class EncoderTags:
 
     kind: Kind
     supervised: bool = False
-    """Uses the target while fitting; training rows are then encoded out of fold."""
+    """Uses the target while fitting; training rows are then encoded out of fold, unless it only chose what is made."""
     keeps_missing: bool = False
     """Missing input comes out as NaN (only for algorithms that accept it)."""
     portable: bool = True

@@ -12,6 +12,7 @@ from artificer.search.blend import worth
 from artificer.search.ensemble import Ensemble, Library, grow, select
 from artificer.search.frontier import Limits, Option, limits_of, single, together
 from artificer.search.run import MAX_MEMBERS, Run
+from artificer.search.variants import not_paying
 from artificer.types import Doubles
 
 POOL = 12
@@ -52,11 +53,13 @@ class Choice:
 def pool_of(run: Run) -> Pool:
     """The best candidates and the folds that the first :data:`SHARERS` share; the baseline is always among them.
 
+    Variants on generated or selected features that were not shown to pay are left out.
+
     Folds run in order, so fewer folds admit more candidates: to an ensemble a partner with fewer folds is worth more
     than the leader's further folds.
     """
-    standings = run.race.standings
-    ran = [i for i, s in enumerate(standings) if s.outcomes and not s.failed]
+    standings, unpaid = run.race.standings, not_paying(run.race)
+    ran = [i for i, s in enumerate(standings) if s.outcomes and not s.failed and i not in unpaid]
     best = sorted(ran, key=lambda i: run.race.belief.mean[i])
     sets = [set(standings[i].outcomes) for i in best[:SHARERS]]
     folds = tuple(sorted(set.intersection(*sets))) if sets else ()

@@ -13,6 +13,7 @@ from artificer.search.candidates import checked, portfolio
 from artificer.search.executor import Executor, InlineExecutor
 from artificer.search.finish import RECIPE_FORMAT, finish
 from artificer.search.objective import Objective
+from artificer.search.priors import TableShape
 from artificer.search.quick import first_model
 from artificer.search.records import Candidate, SearchRequest, SearchResult
 from artificer.search.run import Run
@@ -47,7 +48,12 @@ def run_search(request: SearchRequest) -> SearchResult:
     started = request.clock.monotonic()
     data, objective = prepare(request)
     candidates = (
-        portfolio(request.task, len(request.blocks), y=np.asarray(request.y, dtype=np.float64))
+        portfolio(
+            request.task,
+            len(request.blocks),
+            y=np.asarray(request.y, dtype=np.float64),
+            shape=TableShape.of(request.blocks),
+        )
         if request.candidates is None
         else checked(request.candidates, request.task)
     )
@@ -136,7 +142,7 @@ def equipped(request: SearchRequest, data: TrainingData) -> tuple[Executor, Sear
 
         executor = ProcessExecutor()
     if executor.memory_mb is None:
-        executor.memory_mb = request.memory_mb  # the room that is shared is watched by the search, a fit's by its server
+        executor.memory_mb = request.memory_mb
     if executor.slots is not None or not few:
         return executor, request
     slots = min(request.threads, MAX_SLOTS)

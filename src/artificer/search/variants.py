@@ -19,7 +19,7 @@ T_95 = (6.314, 2.920, 2.353, 2.132, 2.015, 1.943, 1.895, 1.860, 1.833, 1.812, 1.
 """Upper 5 % points of Student's t with 1, 2, ... degrees of freedom."""
 
 CHEAPER = 0.9
-"""A variant that does as well as its base is kept where it takes less than this share of the time."""
+"""A variant that does as well as its base is kept where it has less than this share of its features."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,7 +48,7 @@ def verdict(variant: Doubles, base: Doubles, overlap: float, cheaper: bool = Fal
     ----------
     variant, base : (k,) losses, NaN where a fold did not run.
     overlap : validation rows over training rows; what folds share makes their mean less certain by it.
-    cheaper : the variant takes less time, so it is kept unless it was shown to do worse or never to do as well.
+    cheaper : the variant has fewer features, so it is kept unless it was shown to do worse.
 
     Examples
     --------
@@ -90,8 +90,8 @@ def verdict_of(race: Race, i: int) -> Verdict | None:
     if base is None:
         return None
     shared = own.outcomes.keys() & base.outcomes.keys()
-    seconds = [sum(s.outcomes[f].seconds for f in shared) for s in (own, base)]
-    return verdict(own.losses, base.losses, overlap_of(race), seconds[0] < CHEAPER * seconds[1])
+    features = [sum(s.outcomes[f].features for f in shared) for s in (own, base)]
+    return verdict(own.losses, base.losses, overlap_of(race), features[0] < CHEAPER * features[1])
 
 
 def not_paying(race: Race) -> set[int]:
