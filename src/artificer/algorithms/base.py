@@ -60,6 +60,7 @@ class FitContext:
     monotone : (p,) 1 where the prediction may only rise with a feature, -1 where it may only fall, 0 elsewhere; empty
         where nothing is asked. Only algorithms whose tags say so are handed one that is not empty.
     levels : the quantiles that are wanted, rising, each between 0 and 1; empty for other tasks.
+    center, spread : a regression's target in its own unit is ``y * spread + center``; 0 and 1 for other tasks.
     """
 
     task: Task
@@ -69,6 +70,8 @@ class FitContext:
     deadline: Deadline = field(default_factory=lambda: Deadline(SystemClock()))
     monotone: tuple[int, ...] = ()
     levels: tuple[float, ...] = ()
+    center: float = 0.0
+    spread: float = 1.0
 
 
 class Fitted(ABC):
@@ -125,6 +128,13 @@ class Algorithm(ABC):
     def available(cls) -> bool:
         """Whether everything it requires is installed."""
         return not cls.absent()
+
+    def suits(self, y: Doubles) -> bool:
+        """Whether it can learn such a target (n,): class codes, or values in their own unit, not standardised.
+
+        Portfolios leave out what does not suit.
+        """
+        return True
 
     @abstractmethod
     def fit(

@@ -25,9 +25,10 @@ class Frame:
     centre: Floats
 
     @classmethod
-    def of(cls, X: Floats, weight: Doubles | None) -> Frame:
+    def of(cls, X: Floats, weight: Doubles | None, room: float = 1.0) -> Frame:
+        """The frame of training rows; a row may leave their range by so many more of it as `room` says."""
         low, high = X.min(axis=0).astype(np.float64), X.max(axis=0).astype(np.float64)
-        room, most = high - low, float(np.finfo(np.float32).max) / 4
+        room, most = room * (high - low), float(np.finfo(np.float32).max) / 4
         centre = np.average(X, axis=0, weights=weight)
         return cls(
             np.clip(low - room, -most, most).astype(np.float32),
@@ -52,6 +53,7 @@ class FittedLinear(Fitted):
     intercept: Floats
     task: Task
     complete: bool = True
+    rounds: int | None = None
 
     def predict(self, X: Floats) -> Doubles:
         raw: Doubles = self.frame.apply(X) @ self.coefficients.astype(np.float64) + self.intercept

@@ -55,33 +55,46 @@ class Logistic(Algorithm):
     ) -> Fitted:
         if (constant := fallback(X, y, context, weight)) is not None:
             return constant
-        most = max(MAX_CELLS // X.shape[1], 10_000)
-        if len(y) > most:
-            rows = np.sort(np.random.default_rng(context.seed).choice(len(y), most, replace=False))
-            X, y, weight = X[rows], y[rows], None if weight is None else weight[rows]
+        X, y, weight = part_of(X, y, weight, MAX_CELLS, context.seed)
         present, codes = np.unique(y.astype(np.int64), return_inverse=True)
         frame = Frame.of(X, weight)
         share = np.full(len(y), 1 / len(y)) if weight is None else weight / weight.sum()
         binary = context.task is Task.BINARY and len(present) == 2
         columns = 1 if binary else len(present)
-        loss = _loss(frame.apply(X), codes, share, columns, 1 / (self.params["C"] * len(y)))
-        theta, complete = _minimise(loss, (X.shape[1] + 1) * columns, self.params["max_iter"], context)
+        loss = log_loss(frame.apply(X), codes, share, columns, 1 / (self.params["C"] * len(y)))
+        theta, complete = minimise(loss, np.zeros((X.shape[1] + 1) * columns), self.params["max_iter"], context)
         theta = theta.reshape(-1, columns)
-        if binary:
-            return FittedLinear(
-                frame, theta[1:].astype(np.float32), theta[0].astype(np.float32), context.task, complete
-            )
-        coefficients = np.zeros((X.shape[1], context.n_classes), np.float32)
-        intercept = np.full(context.n_classes, ABSENT, np.float32)
-        coefficients[:, present], intercept[present] = theta[1:], theta[0]
-        return FittedLinear(frame, coefficients, intercept, context.task, complete)
+        return fitted_classes(frame, theta, present, context, complete)
 
     def seconds(self, rows: int, features: int, n_classes: int) -> float:
         columns = 1 if n_classes == 2 else n_classes
         return 0.005 + 25 * rows * (8e-10 * features * columns + 2e-8 * columns)
 
 
-def _loss(A: Doubles, codes: Ints, share: Doubles, columns: int, penalty: float) -> Callable[[Doubles], Any]:
+def part_of(
+    X: Floats, y: Doubles, weight: Doubles | None, cells: int, seed: int
+) -> tuple[Floats, Doubles, Doubles | None]:
+    """All rows, or so many random ones that they have at most `cells` numbers; ten thousand rows at least."""
+    most = max(cells // X.shape[1], 10_000)
+    if len(y) <= most:
+        return X, y, weight
+    rows = np.sort(np.random.default_rng(seed).choice(len(y), most, replace=False))
+    return X[rows], y[rows], None if weight is None else weight[rows]
+
+
+def fitted_classes(
+    frame: Frame, theta: Doubles, present: Ints, context: FitContext, complete: bool = True
+) -> FittedLinear:
+    """The model of theta (p + 1, columns), intercepts first: a column for each class of `present`, or one for two."""
+    if theta.shape[1] == 1:
+        return FittedLinear(frame, theta[1:].astype(np.float32), theta[0].astype(np.float32), context.task, complete)
+    coefficients = np.zeros((theta.shape[0] - 1, context.n_classes), np.float32)
+    intercept = np.full(context.n_classes, ABSENT, np.float32)
+    coefficients[:, present], intercept[present] = theta[1:], theta[0]
+    return FittedLinear(frame, coefficients, intercept, context.task, complete)
+
+
+def log_loss(A: Doubles, codes: Ints, share: Doubles, columns: int, penalty: float) -> Callable[[Doubles], Any]:
     """Mean loss and gradient of theta (p + 1, columns), intercept first, over A (n, p)."""
     if columns == 1:
         sign = np.where(codes == 1, 1.0, -1.0)
@@ -110,7 +123,10 @@ def _loss(A: Doubles, codes: Ints, share: Doubles, columns: int, penalty: float)
     return value
 
 
-def _minimise(loss: Callable[[Doubles], Any], size: int, max_iter: int, context: FitContext) -> tuple[Doubles, bool]:
+def minimise(
+    loss: Callable[[Doubles], Any], start: Doubles, max_iter: int, context: FitContext, bounds: Any = None
+) -> tuple[Doubles, bool]:
+    """Minimise a function that returns value and gradient, by L-BFGS; False where the deadline cut it short."""
     from scipy.optimize import minimize
 
     late = False
@@ -122,5 +138,5 @@ def _minimise(loss: Callable[[Doubles], Any], size: int, max_iter: int, context:
             raise StopIteration
 
     options = {"maxiter": max_iter, "gtol": 1e-6, "ftol": 1e-10}
-    found = minimize(loss, np.zeros(size), jac=True, method="L-BFGS-B", callback=stop, options=options)
+    found = minimize(loss, start, jac=True, method="L-BFGS-B", bounds=bounds, callback=stop, options=options)
     return np.asarray(found.x, np.float64), not late

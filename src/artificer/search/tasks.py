@@ -41,10 +41,10 @@ class TrainingData:
     n_classes: int
     names: Mapping[Kind, Sequence[str]]
     folds: tuple[tuple[Ints, Ints], ...]
-    center: float = 0.0
-    spread: float = 1.0
     weight: Doubles | None = None
     class_weights: Doubles | None = None
+    center: float = 0.0
+    spread: float = 1.0
 
     @cached_property
     def exchangeable(self) -> bool:
