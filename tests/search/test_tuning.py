@@ -124,7 +124,7 @@ def test_an_axis_keeps_values_inside():
 
 def test_a_search_tunes_and_work_units_give_the_same_result_every_time(request_of, fakes, monkeypatch):
     options = (BASELINE, fakes("tunable", "wide"), fakes("tunable", "wider", blur=3.0), fakes("plain", blur=2.0))
-    monkeypatch.setattr(search, "portfolio", lambda task, rows: options)
+    monkeypatch.setattr(search, "portfolio", lambda task, rows, **_: options)
     request = request_of(n=400, k=3, budget=Budget(fits=60))
     first, second = run_search(request), run_search(request)
     boards = [
@@ -145,7 +145,7 @@ def test_a_search_tunes_and_work_units_give_the_same_result_every_time(request_o
 
 def test_tuning_ends_where_it_brings_nothing(request_of, fakes, monkeypatch):
     options = (BASELINE, *(fakes("tunable", f"clear{i}", blur=0.01 + 0.001 * i) for i in range(3)))
-    monkeypatch.setattr(search, "portfolio", lambda task, rows: options)
+    monkeypatch.setattr(search, "portfolio", lambda task, rows, **_: options)
     result = run_search(request_of(n=400, k=3, budget=Budget(fits=600)))
     tuned_rows = [r for r in result.leaderboard.rows if r.name.startswith("fake_tunable-t")]
     assert 2 <= len(tuned_rows) <= 12
@@ -153,6 +153,6 @@ def test_tuning_ends_where_it_brings_nothing(request_of, fakes, monkeypatch):
 
 
 def test_a_machine_without_room_for_more_fits_gets_no_proposals(request_of, fakes, monkeypatch):
-    monkeypatch.setattr(search, "portfolio", lambda task, rows: (BASELINE, fakes("tunable"), fakes("plain")))
+    monkeypatch.setattr(search, "portfolio", lambda task, rows, **_: (BASELINE, fakes("tunable"), fakes("plain")))
     result = run_search(request_of(n=400, k=3, budget=Budget(fits=2)))
     assert not any("-t" in r.name for r in result.leaderboard.rows)

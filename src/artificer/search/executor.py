@@ -48,8 +48,8 @@ class Executor(ABC):
     """How many fits sessions run at once; None leaves it to the search, which sets it."""
 
     memory_mb: float | None = None
-    """A fit above this much memory of its own, in MiB, is ended where that is possible; None for what the search says,
-    else for a share of what is free."""
+    """When fits together take more memory of their own than this, in MiB, the largest is ended where that is possible;
+    None leaves it to the search, which says what its request does."""
 
     @abstractmethod
     def start(self, data: TrainingData) -> Session:

@@ -16,13 +16,11 @@ from pathlib import Path
 
 import numpy as np
 
+from artificer.search.admission import memory_limit_mb
 from artificer.search.executor import Executor, Handle, Session
 from artificer.search.latency import Price
-from artificer.search.scratch import available_mb, scratch_folder, write_data
+from artificer.search.scratch import scratch_folder, write_data
 from artificer.search.tasks import FitOutcome, FitTask, TrainingData
-
-MEMORY_SHARE = 0.8
-"""How much of the memory that is free at the start a fit may take, where no limit is given."""
 
 MAX_RESTARTS = 3
 
@@ -35,7 +33,7 @@ class ProcessExecutor(Executor):
     Parameters
     ----------
     slots : fits at once; None for as many as suit the table, which the search then says.
-    memory_mb : a fit above this much private memory is killed; None for a share of what is free.
+    memory_mb : when fits together take more private memory the largest is killed; None for a share of what is free.
     parent : where the scratch folder goes; None chooses shared memory or the temporary folder.
     modules : imported by the server first, for algorithms that register themselves at import.
 
@@ -80,7 +78,7 @@ class ProcessExecutor(Executor):
         try:
             session.folder = scratch_folder(4 * cells, self.parent)
             write_data(session.folder, data)
-            session.show_table(self.memory_mb or MEMORY_SHARE * available_mb() / session.slots)
+            session.show_table(self.memory_mb or memory_limit_mb())
         except BaseException:
             session.close()
             raise

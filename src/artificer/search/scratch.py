@@ -10,13 +10,13 @@ import json
 import os
 import shutil
 import tempfile
-from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 
 from artificer.graph import Fragment
+from artificer.search.admission import available_mb
 from artificer.search.tasks import Encoded, FitOutcome, TrainingData
 from artificer.types import Blocks, Ints, Kind, Strings, Task
 
@@ -168,20 +168,6 @@ def with_model(outcome: FitOutcome) -> FitOutcome:
     own, shared = place / "representation", place.parent / f"features-{outcome.task.features_key}" / "encoder"
     encoder = read_fragment(own if own.with_suffix(".json").exists() else shared)
     return replace(outcome, representation=encoder, model=read_fragment(place / "model"), place=None)
-
-
-def available_mb() -> float:
-    """Memory that can still be taken, in MiB: what the system says is available, or the control group's rest of it."""
-    found = []
-    with suppress(OSError, ValueError), open("/proc/meminfo", encoding="ascii") as meminfo:
-        found += [int(line.split()[1]) / 1024 for line in meminfo if line.startswith("MemAvailable:")]
-    with suppress(OSError, ValueError):
-        group = Path("/sys/fs/cgroup")
-        limit = (group / "memory.max").read_text(encoding="ascii").strip()
-        used = int((group / "memory.current").read_text(encoding="ascii"))
-        if limit != "max":
-            found.append((int(limit) - used) / 2**20)
-    return max(min(found, default=4096.0), 128.0)
 
 
 def write_fragment(stem: Path, fragment: Fragment) -> None:

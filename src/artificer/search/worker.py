@@ -125,14 +125,19 @@ class Server:
         return 0.0 if self.unloaded else None
 
     def watch(self) -> None:
-        """Kill children that are past their hard deadline or memory limit."""
+        """Kill children that are past their hard deadline, and the largest when all take more than the limit."""
+        taken: dict[int, float] = {}
         for pid, child in self.children.items():
             used = anonymous_mb(pid)
             child.peak_mb = max(child.peak_mb, used)
             if time.monotonic() - child.started > child.task.hard_seconds:
                 self.kill(pid, f"stopped after {child.task.hard_seconds:.1f} s, its time limit")
-            elif used > self.memory_mb:
-                self.kill(pid, f"stopped at {used:.0f} MiB, above the memory limit of {self.memory_mb:.0f} MiB")
+            taken[pid] = used
+        if (total := sum(taken.values())) > self.memory_mb:
+            greedy = max(taken, key=lambda pid: taken[pid])
+            beside = f", {total:.0f} with those beside it" if len(taken) > 1 else ""
+            limit = f"above the memory limit of {self.memory_mb:.0f} MiB"
+            self.kill(greedy, f"stopped at {taken[greedy]:.0f} MiB{beside}, {limit}")
 
     def kill(self, pid: int, reason: str) -> None:
         child = self.children[pid]
