@@ -11,6 +11,7 @@ import os
 import tempfile
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -39,10 +40,11 @@ def quick(algorithm: type[Algorithm], **params: Any) -> Algorithm:
 
 
 def contexts(algorithm: type[Algorithm], **settings: Any) -> Iterator[FitContext]:
-    """One context for each task it is tagged with; several classes are four."""
+    """One context for each task it is tagged with; several classes are four, and a value is above zero in its unit."""
     classes = {Task.BINARY: 2, Task.MULTICLASS: 4, Task.REGRESSION: 1}
     for task in sorted(algorithm.tags.tasks):
-        yield FitContext(task, classes[task], **settings)
+        unit: dict[str, Any] = {"center": 12.0, "spread": 2.0} if task is Task.REGRESSION else {}
+        yield FitContext(task, classes[task], **unit, **settings)
 
 
 def table(algorithm: type[Algorithm], context: FitContext, rows: int = 240, seed: int = 0) -> tuple[Floats, Doubles]:
@@ -288,7 +290,7 @@ def check_deadline_ends_a_long_fit(algorithm: type[Algorithm]) -> None:
         X, y = table(algorithm, context, rows=2000)
         endless = {"rounds": 100_000, "max_rounds": 100_000, "patience": 100_000, "trees": 100_000, "max_iter": 10**6}
         instance = algorithm(**{k: v for k, v in endless.items() if k in algorithm.defaults})
-        hurried = FitContext(context.task, context.n_classes, deadline=Deadline.after(clock, 0.4))
+        hurried = replace(context, deadline=Deadline.after(clock, 0.4))
         started = clock.monotonic()
         sound(instance.fit(X, y, hurried, (X, y)), X, context)
         assert clock.monotonic() - started < 20
