@@ -98,7 +98,7 @@ def note_parts(run: Run, members: Mapping[int, Made]) -> None:
             samples.append(first.task.max_rows)
         if i and is_cut(first):
             run.notes.append(f"{name}, fitted on {rows}, was stopped early by the deadline, so it may be weaker")
-    if samples:
+    if samples and min(samples) != run.room_rows:
         run.notes.append(
             f"the budget of {run.request.budget.seconds:g} s is short for {n} rows, so models were fitted on samples "
             f"of {min(samples)}; a longer budget uses all of them"

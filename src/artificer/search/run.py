@@ -20,6 +20,7 @@ from artificer.search.race import ENOUGH, Phase, Race, Standing
 from artificer.search.records import Candidate, Progress, SearchRequest
 from artificer.search.tasks import FitOutcome, FitTask, TrainingData
 from artificer.search.tuning import Tuner
+from artificer.search.variants import drop_idle
 from artificer.types import Kind
 
 MAX_MEMBERS = 5
@@ -81,6 +82,8 @@ class Run:
         self.memory = MemoryModel(limit_mb, columns, learns=budget.fits is None)
         self.representations = plans(candidates, data)
         self.max_rows: int | None = None
+        self.room_rows: int | None = None
+        """Rows there is room for in memory, where that is less than there are."""
         self.fits = 0
         self.task_count = 0
         self.notes: list[str] = []
@@ -207,7 +210,7 @@ class Run:
             quick = min(range(1, len(self.race.standings)), key=self.fold_cost)
         candidate = self.race.standings[quick].candidate
         room = 0.7 * self.left - self.start_cost(candidate)
-        rows = n = len(self.data.blocks)
+        rows = n = self.rows(len(self.data.blocks))
         while rows > LEAST_ROWS and 2.5 * self.costs.estimate(candidate, rows) > room:
             rows = rows // 2
         if rows < n:
@@ -218,7 +221,7 @@ class Run:
         strong, rows = self.strong(), len(self.data.blocks)
         most = max((self.memory.rows_that_fit(self.race.standings[i].candidate, rows) for i in strong), default=rows)
         if most < self.rows(rows) and most < self.n_train:
-            self.max_rows = max(most, LEAST_ROWS)
+            self.max_rows = self.room_rows = max(most, LEAST_ROWS)
             self.notes.append(
                 f"the memory limit of {self.memory.limit_mb / 1024:.1f} GiB is short for {rows:,} rows, so models were "
                 f"fitted on samples of {self.max_rows:,}"
@@ -323,6 +326,7 @@ class Run:
             self.ready[i] = outcome
         loss = self.objective.loss(self.data.y[valid], outcome.scores, self.data.weight_of(valid))
         self.race.absorb(i, fold, outcome, loss)
+        drop_idle(self.race, fold)
         self.weigh(i)
 
     def weigh(self, i: int) -> None:
