@@ -17,7 +17,7 @@ from artificer.search.priors import TableShape, covariance, priors
 from artificer.search.race import Race
 from artificer.search.records import Candidate
 from artificer.search.tasks import FitOutcome
-from artificer.search.variants import T_95, not_paying, verdict
+from artificer.search.variants import T_95, drop_idle, not_paying, verdict
 from artificer.types import Blocks, Task
 
 BASE = Candidate("lightgbm", "lightgbm", {"num_leaves": 8}, "trees")
@@ -127,6 +127,17 @@ def test_a_variant_of_what_failed_stays() -> None:
     race = race_of((PAIRS, LOSSES + NOISE))
     race.standings[1].failed = True
     assert not_paying(race) == set()
+
+
+def test_a_variant_that_made_nothing_runs_no_further() -> None:
+    first = np.full(5, np.nan)
+    first[0] = 0.4
+    for features, dropped in ((100, True), (103, False)):
+        race = race_of((PAIRS, first), features=features)
+        drop_idle(race, 0)
+        assert race.standings[2].dropped is dropped
+        assert not race.standings[1].dropped
+    assert "nothing to add" not in race.standings[2].reason
 
 
 def test_the_leaderboard_says_what_the_test_said() -> None:

@@ -94,6 +94,19 @@ def verdict_of(race: Race, i: int) -> Verdict | None:
     return verdict(own.losses, base.losses, overlap_of(race), features[0] < CHEAPER * features[1])
 
 
+def drop_idle(race: Race, fold: int) -> None:
+    """Let variants run no further whose encoders found nothing to make, or to leave out, on a fold."""
+    for i, standing in enumerate(race.standings):
+        base = base_standing(race, i)
+        if base is None or not race.adaptive or fold not in standing.outcomes or fold not in base.outcomes:
+            continue
+        if standing.outcomes[fold].features == base.outcomes[fold].features and not standing.dropped:
+            standing.dropped = True
+            standing.reason = (
+                f"its features are those of {base.candidate.name}: there was nothing to add or to leave out"
+            )
+
+
 def not_paying(race: Race) -> set[int]:
     """Candidates that are variants and were not shown to pay: they have no place in a model.
 
