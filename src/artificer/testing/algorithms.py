@@ -358,7 +358,10 @@ def check_weights_count_rows(algorithm: type[Algorithm]) -> None:
     """A row of weight four moves the predictions of new rows, in their mean, about as far as four equal rows do.
 
     Not quite as far: a learner that draws rows draws as many as there are, whatever their weights.
+    And a Gaussian process takes equal answers of equal rows for a sign that there is little noise.
     """
+    if algorithm.tags.family == "kernel":
+        return
     for context in contexts(algorithm):
         X, y = table(algorithm, context)
         times = np.where(y == y.max() if context.task.is_classification else y > 0, 4, 1)
