@@ -22,6 +22,7 @@ from artificer.evaluation.luck import chance_of_perfection
 from artificer.metrics.base import Metric, default_metric, metric, metrics
 from artificer.problem.model import Problem
 from artificer.search.records import Budget, Progress, SearchRequest, SearchResult, balanced
+from artificer.splits.order import infer_order
 from artificer.splits.split import fold_count, folds, holdout
 from artificer.training.combine import combine
 from artificer.training.lineage import lineage
@@ -185,7 +186,7 @@ def prepare_for(problem: Problem, frame: Any, basis: pl.DataFrame | None = None)
     from artificer.tables.prepare import prepare
 
     data = problem.data
-    return prepare(
+    prepared = prepare(
         frame,
         target=data.target,
         task=data.task,
@@ -197,6 +198,22 @@ def prepare_for(problem: Problem, frame: Any, basis: pl.DataFrame | None = None)
         positive=data.positive,
         basis=basis,
     )
+    known = data.time is not None or data.group is not None or problem.training.split == "random"
+    return prepared if known else in_order(prepared)
+
+
+def in_order(prepared: Prepared) -> Prepared:
+    """Take a table that is sorted by a time as one whose newest rows are its test."""
+    blocks, contract = prepared.blocks, prepared.contract
+    times = [(name, blocks.times[:, j]) for j, name in enumerate(contract.names(Kind.TIMES))]
+    numbers = [(name, blocks.numbers[:, j]) for j, name in enumerate(contract.names(Kind.NUMBERS))]
+    order = infer_order(times, numbers, prepared.y.astype(np.int64) if contract.task.is_classification else None)
+    if order is None:
+        return prepared
+    note = f'{order.reason}, so the test is on the newest ones; training.split = "random" takes them as exchangeable'
+    moments = order.times.astype(np.int64)
+    contract = replace(contract, time=order.column)
+    return replace(prepared, times=moments, contract=contract, notes=(*prepared.notes, note))
 
 
 def gate_of(
@@ -324,6 +341,7 @@ def _search(
         metric=measured_by,
         weight=None if prepared.weight is None else prepared.weight[rows],
         class_weights=class_weights(request.problem, prepared, rows),
+        monotone=directions(request.problem, prepared),
         budget=budget,
         seed=training.seed,
         threads=request.threads,
@@ -364,6 +382,36 @@ def class_weights(problem: Problem, prepared: Prepared, rows: Ints) -> Doubles |
     if not found[np.unique(y)].any():
         raise ConfigurationError("training.class_weights leaves every class without weight; give one more than zero")
     return found
+
+
+def directions(problem: Problem, prepared: Prepared) -> dict[str, int]:
+    """1 for columns with which the scores may only rise, -1 for those with which they may only fall.
+
+    Raises
+    ------
+    ConfigurationError
+        A column is absent or holds no numbers, or the target has more than two classes.
+    """
+    wanted, contract = problem.data.monotone or {}, prepared.contract
+    if wanted and contract.task is Task.MULTICLASS:
+        raise ConfigurationError(
+            f"data.monotone is for values and two classes, and {contract.target} has {len(contract.classes)}; remove it"
+        )
+    numbers = contract.names(Kind.NUMBERS)
+    for name in wanted:
+        if name in numbers:
+            continue
+        column = next((c for c in contract.columns if c.name == name), None)
+        if column is None:
+            hint = nearest(name, numbers) or "; the columns of numbers are " + ", ".join(numbers[:8])
+            raise ConfigurationError(f'data.monotone names "{name}", and there is no such column{hint}')
+        raise ConfigurationError(
+            f'data.monotone names "{name}", which feeds the model no numbers ({column.role}: {column.reason}); '
+            "remove it there"
+        )
+    # Learners constrain the second class, whichever counts as positive.
+    sign = -1 if contract.classes and contract.classes[0] == contract.positive else 1
+    return {name: sign if direction == "increasing" else -sign for name, direction in wanted.items()}
 
 
 def _bound(problem: Problem, name: str) -> float | None:
