@@ -143,6 +143,7 @@ def train(
     group: str | None = None,
     weight: str | None = None,
     class_weights: str | Mapping[str, float] | None = None,
+    monotone: Mapping[str, str] | None = None,
     ids: Sequence[str] = (),
     drop: Sequence[str] = (),
     requirements: Sequence[str] = (),
@@ -159,6 +160,7 @@ def train(
     budget : "60s", "5m", or deterministic work units such as "40 fits".
     weight : the column that says how much each row counts.
     class_weights : "balanced", or how much the rows of each class count in learning.
+    monotone : columns with which the prediction may only rise ("increasing") or only fall ("decreasing").
     folder : where the run's files go; a temporary folder that lives as long as the run when None.
 
     Examples
@@ -183,6 +185,7 @@ def train(
         "time": time,
         "group": group,
         "weight": weight,
+        "monotone": monotone,
         "id": list(ids),
         "drop": list(drop),
     }

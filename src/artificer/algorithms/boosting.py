@@ -15,7 +15,13 @@ from artificer.clock import Deadline
 from artificer.graph import Graph
 from artificer.types import Doubles, Floats, Params, Task
 
-TAGS = AlgorithmTags(family="boosting", representation="trees", missing_values=True, early_stopping=True)
+TAGS = AlgorithmTags(
+    family="boosting",
+    representation="trees",
+    missing_values=True,
+    early_stopping=True,
+    monotone_constraints=True,
+)
 
 ROUNDS: Params = {"rounds": 300, "max_rounds": 2000, "patience": 50}
 """``rounds`` without validation rows; with them at most ``max_rounds``, until ``patience`` rounds brought no gain."""

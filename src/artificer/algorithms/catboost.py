@@ -109,6 +109,8 @@ class CatBoost(Algorithm):
             settings |= {"bootstrap_type": "MVS", "subsample": self.params["subsample"]}
         else:
             settings["bootstrap_type"] = "No"
+        if any(context.monotone):
+            settings["monotone_constraints"] = list(context.monotone)
         names = ("learning_rate", "depth", "l2_leaf_reg", "random_strength", "rsm", "border_count")
         return settings | {name: self.params[name] for name in names}
 

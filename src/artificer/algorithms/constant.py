@@ -41,7 +41,7 @@ class Constant(Algorithm):
     """
 
     name = "constant"
-    tags = AlgorithmTags(family="constant", representation="none", missing_values=True)
+    tags = AlgorithmTags(family="constant", representation="none", missing_values=True, monotone_constraints=True)
     defaults: ClassVar[Params] = {"prior_rows": 1.0}
 
     def fit(

@@ -110,6 +110,7 @@ class LightGBM(Algorithm):
             "force_row_wise": True,  # otherwise both layouts are timed first, and noise chooses
             "verbosity": -1,
             "bagging_freq": int(self.params["bagging_fraction"] < 1),
+            **({"monotone_constraints": list(context.monotone)} if any(context.monotone) else {}),
             **{name: self.params[name] for name in (*names, "lambda_l1", "lambda_l2", "extra_trees", "max_bin")},
         }
 

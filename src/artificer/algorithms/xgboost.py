@@ -106,6 +106,8 @@ class XGBoost(Algorithm):
         }
         if context.task is Task.MULTICLASS:
             settings["num_class"] = context.n_classes
+        if any(context.monotone):
+            settings["monotone_constraints"] = context.monotone
         names = ("learning_rate", "max_depth", "min_child_weight", "subsample", "reg_lambda", "reg_alpha", "max_bin")
         return settings | {name: self.params[name] for name in names}
 

@@ -11,7 +11,7 @@ from artificer.errors import TrainingError, nearest
 from artificer.features.base import Encoder, encoders
 from artificer.features.planning import plan
 from artificer.features.selection import choose_features
-from artificer.features.spec import EncoderStep, RepresentationSpec
+from artificer.features.spec import PASSTHROUGH, EncoderStep, RepresentationSpec
 from artificer.features.vocabulary import Codes, Vocabulary, VocabularyEncoder
 from artificer.features.zeros import emit_zeros
 from artificer.graph import Fragment, Graph
@@ -176,6 +176,18 @@ class Representation:
             features = graph.columns(features, self.selected_.tolist(), width)
         graph.output("features", features, "float32", len(self.feature_names_))
         return graph.fragment()
+
+    def monotone(self, directions: Sequence[int]) -> tuple[int, ...]:
+        """Direction of each feature (p,), given those of the columns of numbers: 1, -1, or 0 for free.
+
+        Only columns that pass through as they are have one; see :meth:`RepresentationSpec.sparing`.
+        """
+        found: list[int] = []
+        for step, encoder in self.encoders_:
+            own = [0] * len(encoder.feature_names_)
+            found += [directions[j] for j in step.columns] if step.encoder == PASSTHROUGH else own
+        found = found or [0]
+        return tuple(found if self.selected_ is None else (found[j] for j in self.selected_))
 
     @property
     def portable(self) -> bool:

@@ -2,9 +2,15 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Collection
+from dataclasses import dataclass, replace
 
 from artificer.types import Json, Kind, Params
+
+PASSTHROUGH = "numeric_passthrough"
+"""The encoder whose features are the columns themselves."""
+LEAST_COLUMNS = {"numeric_pairs": 2}
+"""Encoders that take more than one column."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,6 +50,28 @@ class RepresentationSpec:
     name: str
     steps: tuple[EncoderStep, ...]
     selects: bool = False
+
+    def sparing(self, columns: Collection[int]) -> RepresentationSpec:
+        """The same with these columns of numbers passed through as they are and used for nothing else.
+
+        A prediction that may only rise with a column must not see it in another feature too, where it may fall.
+
+        Examples
+        --------
+        >>> both = (EncoderStep("numeric_passthrough", {}, Kind.NUMBERS, (0, 1, 2)),)
+        >>> both += (EncoderStep("numeric_pairs", {}, Kind.NUMBERS, (0, 1, 2)),)
+        >>> [step.columns for step in RepresentationSpec("trees+pairs", both).sparing({1}).steps]
+        [(0, 1, 2), (0, 2)]
+        """
+        kept = []
+        for step in self.steps:
+            if step.kind is Kind.NUMBERS and step.encoder != PASSTHROUGH:
+                others = tuple(j for j in step.columns if j not in columns)
+                step = step if others == step.columns else replace(step, columns=others)
+                if len(others) < LEAST_COLUMNS.get(step.encoder, 1):
+                    continue
+            kept.append(step)
+        return self if tuple(kept) == self.steps else replace(self, steps=tuple(kept))
 
     def to_json(self) -> Json:
         steps = [

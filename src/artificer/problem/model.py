@@ -65,7 +65,7 @@ def _label(value: Any) -> Any:
 
 
 def _class_weights(value: Any) -> Any:
-    """ "balanced", or a number of zero or more for each label in its canonical text."""
+    """Read "balanced", or a number of zero or more for each label in its canonical text."""
     if value == "balanced":
         return value
     if not isinstance(value, Mapping) or not value:
@@ -106,6 +106,7 @@ LastingField: TypeAlias = Annotated[DurationField, AfterValidator(_lasting)]
 BudgetField: TypeAlias = Annotated[InstanceOf[Budget], _parsed(Budget)]
 URLField: TypeAlias = Annotated[InstanceOf[StoreURL], _parsed(StoreURL)]
 ClassWeights: TypeAlias = Annotated[Literal["balanced"] | dict[str, float], BeforeValidator(_class_weights)]
+Directions: TypeAlias = dict[Text, Literal["increasing", "decreasing"]]
 RequirementField: TypeAlias = Annotated[InstanceOf[Requirement], _parsed(Requirement)]
 
 
@@ -161,6 +162,13 @@ class Data(Section):
         "not used to predict, and rows to predict need none.",
         "the name of a column",
         "copies",
+    )
+    monotone: Directions | None = _key(
+        None,
+        "Columns of numbers with which the prediction may only rise (increasing) or only fall (decreasing), all else "
+        "being equal; of two classes it is the chance of the positive one.",
+        'a table of columns, each "increasing" or "decreasing"',
+        {"price": "decreasing"},
     )
     drop: Names = _key((), "Columns to leave out.", 'a list of names, like ["a", "b"]')
     max_reject_share: Number = _key(
@@ -317,6 +325,7 @@ class Problem(Section):
             ("id", data.id),
             ("weight", (data.weight,)),
             ("drop", data.drop),
+            ("monotone", tuple(data.monotone or ())),
         ):
             for name in names:
                 if name is not None and uses.setdefault(name, key) != key:
@@ -328,6 +337,8 @@ class Problem(Section):
     def _suits(self, task: Task) -> None:
         if self.data.positive is not None and task is not Task.BINARY:
             _conflict("data.positive", f"data.positive is for binary tasks, and data.task is {task}; remove one")
+        if self.data.monotone and task is Task.MULTICLASS:
+            _conflict("data.monotone", f"data.monotone is for values and two classes, and data.task is {task}")
         if self.training.class_weights is not None and not task.is_classification:
             _conflict("training.class_weights", f"training.class_weights are for classes, and data.task is {task}")
         if self.training.metric is not None and task not in metrics()[self.training.metric].tasks:

@@ -98,6 +98,8 @@ class SearchRequest:
     executor : None for one that suits the size of the table.
     weight : (n,) how much each row counts in learning and in scores; None where all count alike.
     class_weights : (c,) how much more the rows of each class count in learning; None where they count alike.
+    monotone : 1 for columns of numbers with which scores (of two classes, those of the second) may only rise, -1 for
+        those with which they may only fall; only algorithms that obey take part.
     model_mb : members are left out until the deployed graph is at most this large; None for a usual size.
     memory_mb : what all fits together may take, in MiB; None for a share of what is free.
     row_ms : members are chosen so that the graph is expected to answer one row in this time; None for a usual time.
@@ -112,6 +114,7 @@ class SearchRequest:
     metric: Metric
     weight: Doubles | None = None
     class_weights: Doubles | None = None
+    monotone: Mapping[str, int] = field(default_factory=dict)
     candidates: tuple[Candidate, ...] | None = None
     budget: Budget = field(default_factory=lambda: Budget(seconds=60.0))
     seed: int = 0

@@ -57,6 +57,7 @@ def write_data(folder: Path, data: TrainingData) -> None:
         "spread": data.spread,
         "vocabulary": vocabulary,
         "texts": sentences,
+        "monotone": data.monotone,
         "weighted": data.weight is not None,
         "class_weights": None if data.class_weights is None else data.class_weights.tolist(),
     }
@@ -79,6 +80,7 @@ def read_data(folder: Path) -> TrainingData:
         ),
         center=meta["center"],
         spread=meta["spread"],
+        monotone=tuple(meta["monotone"]),
         weight=np.load(folder / "weight.npy") if meta["weighted"] else None,
         class_weights=None if meta["class_weights"] is None else np.array(meta["class_weights"]),
     )
@@ -119,6 +121,7 @@ class FolderStore:
             valid=np.load(place / "valid.npy", mmap_mode="r"),
             fragment=read_fragment(place / "encoder") if meta["fragment"] else None,
             seconds=meta["seconds"],
+            monotone=tuple(meta["monotone"]),
         )
 
     def put(self, key: str, encoded: Encoded) -> None:
@@ -131,7 +134,11 @@ class FolderStore:
             np.save(building / "valid.npy", encoded.valid)
             if encoded.fragment is not None:
                 write_fragment(building / "encoder", encoded.fragment)
-            meta = {"seconds": encoded.seconds, "fragment": encoded.fragment is not None}
+            meta = {
+                "seconds": encoded.seconds,
+                "fragment": encoded.fragment is not None,
+                "monotone": encoded.monotone,
+            }
             (building / "meta.json").write_text(json.dumps(meta), encoding="utf-8")
             building.rename(place)
         except OSError:  # the disk filled up, or another process was first: this fit still has its arrays

@@ -8,7 +8,8 @@ from dataclasses import replace
 
 import numpy as np
 
-from artificer.errors import ConfigurationError, TrainingError
+from artificer.algorithms.base import algorithms
+from artificer.errors import ConfigurationError, TrainingError, nearest
 from artificer.search.candidates import checked, portfolio
 from artificer.search.executor import Executor, InlineExecutor
 from artificer.search.finish import RECIPE_FORMAT, finish
@@ -47,16 +48,17 @@ def run_search(request: SearchRequest) -> SearchResult:
     """
     started = request.clock.monotonic()
     data, objective = prepare(request)
-    candidates = (
-        portfolio(
+    if request.candidates is None:
+        candidates = portfolio(
             request.task,
             len(request.blocks),
             y=np.asarray(request.y, dtype=np.float64),
             shape=TableShape.of(request.blocks),
         )
-        if request.candidates is None
-        else checked(request.candidates, request.task)
-    )
+        if request.monotone:
+            candidates = tuple(c for c in candidates if obeys(c))
+    else:
+        candidates = constrained(checked(request.candidates, request.task), request)
     executor, request = equipped(request, data)
     with executor.open(data) as session:
         run = Run(request, candidates, data, objective, session, started)
@@ -64,7 +66,30 @@ def run_search(request: SearchRequest) -> SearchResult:
         run.sample_if_large()
         run.sample_if_short()
         run.search(first_model)
-        return finish(run)
+        return with_directions(finish(run), request)
+
+
+def obeys(candidate: Candidate) -> bool:
+    """Whether its algorithm obeys monotone constraints."""
+    return algorithms()[candidate.algorithm].tags.monotone_constraints
+
+
+def constrained(candidates: tuple[Candidate, ...], request: SearchRequest) -> tuple[Candidate, ...]:
+    """The candidates, refused where one of them would not obey the request's constraints."""
+    free = [c for c in candidates if request.monotone and not obeys(c)]
+    if free:
+        raise ConfigurationError(
+            f"{free[0].name} obeys no monotone constraints, and {', '.join(request.monotone)} has one; "
+            "search again, or leave it out"
+        )
+    return candidates
+
+
+def with_directions(result: SearchResult, request: SearchRequest) -> SearchResult:
+    """The result with the request's constraints in its recipe, so that repeating it keeps them."""
+    if not request.monotone:
+        return result
+    return replace(result, recipe={**result.recipe, "monotone": dict(request.monotone)})
 
 
 def refit(recipe: Json, request: SearchRequest) -> SearchResult:
@@ -82,7 +107,9 @@ def refit(recipe: Json, request: SearchRequest) -> SearchResult:
     from artificer.bundle.calibration import Calibration
 
     started = request.clock.monotonic()
+    request = replace(request, monotone=request.monotone or recipe.get("monotone", {}))
     candidates, weights = read_recipe(recipe, request.task)
+    candidates = constrained(candidates, request)
     forms = {m["name"]: m.get("form", "whole") for m in recipe["members"]}
     data, objective = prepare(request)
     executor, request = equipped(request, data)
@@ -93,7 +120,7 @@ def refit(recipe: Json, request: SearchRequest) -> SearchResult:
         run.whole = {i for i, c in enumerate(candidates) if forms.get(c.name) == "whole"}
         run.baseline()
         run.search()
-        result = finish(run, weights)
+        result = with_directions(finish(run, weights), request)
     if len(result.oof_rows) or request.task is Task.REGRESSION:
         return result
     return replace(result, calibration=Calibration.from_json(recipe["calibration"]))
@@ -121,7 +148,18 @@ def prepare(request: SearchRequest) -> tuple[TrainingData, Objective]:
         objective = Objective(request.metric, request.task, center, spread)
     names: dict[Kind, Sequence[str]] = dict(request.names)
     data = TrainingData(request.blocks, y, request.task, request.n_classes, names, folds, weight, request.class_weights)
-    return replace(data, center=objective.center, spread=objective.spread), objective
+    directions = _directions(request)
+    return replace(data, monotone=directions, center=objective.center, spread=objective.spread), objective
+
+
+def _directions(request: SearchRequest) -> tuple[int, ...]:
+    columns = list(request.names[Kind.NUMBERS])
+    for name in request.monotone:
+        if name not in columns:
+            raise ConfigurationError(f'there is no column of numbers "{name}" to constrain{nearest(name, columns)}')
+    if request.monotone and request.task is Task.MULTICLASS:
+        raise ConfigurationError("monotone constraints are for values and two classes; remove them")
+    return tuple(request.monotone.get(name, 0) for name in columns) if request.monotone else ()
 
 
 def equipped(request: SearchRequest, data: TrainingData) -> tuple[Executor, SearchRequest]:
@@ -159,8 +197,6 @@ def read_recipe(recipe: Json, task: Task) -> tuple[tuple[Candidate, ...], dict[i
         )
     if recipe["task"] != task.value:
         raise ConfigurationError(f"the recipe is for {recipe['task']} and the table for {task.value}; search again")
-    from artificer.algorithms.base import algorithms
-
     members = [
         Candidate(
             m["name"],

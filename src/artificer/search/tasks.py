@@ -32,6 +32,7 @@ class TrainingData:
     ----------
     weight : (n,) how much each row counts, 1 on average; None where all count alike.
     class_weights : (c,) how much more the rows of each class count in learning; None where they count alike.
+    monotone : (k,) 1 or -1 for columns of numbers with which scores may only rise or fall, else 0; () for none at all.
     center, spread : a regression's target in its own unit is ``y * spread + center``.
     """
 
@@ -43,6 +44,7 @@ class TrainingData:
     folds: tuple[tuple[Ints, Ints], ...]
     weight: Doubles | None = None
     class_weights: Doubles | None = None
+    monotone: tuple[int, ...] = ()
     center: float = 0.0
     spread: float = 1.0
 
@@ -123,12 +125,13 @@ class FitTask:
 
 @dataclass(frozen=True)
 class Encoded:
-    """Features of one fold: training and validation rows, and the graph where one was asked for."""
+    """Features of one fold: training and validation rows, the graph where one was asked for, and their directions."""
 
     train: Floats
     valid: Floats
     fragment: Fragment | None
     seconds: float
+    monotone: tuple[int, ...] = ()
 
 
 class FeatureStore(Protocol):
@@ -210,6 +213,7 @@ def run_task(task: FitTask, data: TrainingData, store: FeatureStore, clock: Cloc
         seed=derive_seed(task.seed, task.candidate, task.fold),
         threads=task.threads,
         deadline=deadline,
+        monotone=encoded.monotone,
         center=data.center,
         spread=data.spread,
     )
@@ -329,7 +333,8 @@ def rows_of(task: FitTask, data: TrainingData) -> tuple[Ints, Ints]:
 def encode(task: FitTask, data: TrainingData, train: Ints, valid: Ints, clock: Clock) -> Encoded:
     """Fit the representation on the training rows and encode both parts."""
     started = clock.monotonic()
-    representation = Representation(task.representation)
+    constrained = [j for j, direction in enumerate(data.monotone) if direction]
+    representation = Representation(task.representation.sparing(constrained))
     columns = target_columns(data.y[train], data.task, data.n_classes)
     seed = derive_seed(task.seed, "encode", task.fold)
     # Folds that share their vocabularies share the look-up of texts in the graph, too.
@@ -337,7 +342,8 @@ def encode(task: FitTask, data: TrainingData, train: Ints, valid: Ints, clock: C
     X = representation.fit_transform(data.blocks.take(train), columns, data.names, seed, vocabulary)
     X_valid = representation.transform(data.blocks.take(valid)) if len(valid) else X[:0]
     fragment = representation.fragment() if task.fold is None or task.keep_model else None
-    return Encoded(X, X_valid, fragment, clock.monotonic() - started)
+    directions = representation.monotone(data.monotone) if constrained else ()
+    return Encoded(X, X_valid, fragment, clock.monotonic() - started, directions)
 
 
 def checked(scores: Doubles, rows: int, classes: int) -> Doubles:

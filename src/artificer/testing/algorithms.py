@@ -373,6 +373,25 @@ def check_weights_count_rows(algorithm: type[Algorithm]) -> None:
         assert 0.3 < (now - before) / (wanted - before) < 4, (before, now, wanted)
 
 
+def check_monotone(algorithm: type[Algorithm]) -> None:
+    """Along a constrained column no step goes the wrong way, wherever the other columns stand."""
+    if not algorithm.tags.monotone_constraints:
+        return
+    directions = (1, 0, -1, 0, 0, 0, 0)
+    for context in contexts(algorithm, monotone=directions):
+        if context.task is Task.MULTICLASS:
+            continue  # not of two things that sum to 1, but of more: what rises is not defined
+        X, y = table(algorithm, context, rows=400)
+        fitted = quick(algorithm).fit(X, y, context, table(algorithm, context, seed=1))
+        model = emitted(fitted, X.shape[1], context.n_classes)
+        for column in (0, 2):
+            grid = np.repeat(X[:40], 41, axis=0)
+            grid[:, column] = np.tile(np.linspace(-4, 4, 41), 40)
+            for answer, slack in ((fitted.predict(grid), 1e-12), (run(model, grid), 1e-6)):
+                steps = np.diff(answer[:, -1].reshape(40, 41), axis=1) * directions[column]
+                assert steps.min() >= -slack, f"column {column}: a step of {steps.min():g}"
+
+
 def check_no_rows_to_predict(algorithm: type[Algorithm]) -> None:
     for context in contexts(algorithm):
         X, y = table(algorithm, context)
