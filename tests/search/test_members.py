@@ -15,8 +15,8 @@ from artificer.clock import ManualClock
 from artificer.graph import Graph
 from artificer.search.choice import Selection, choose, library_of, limits_for, pool_of
 from artificer.search.executor import InlineExecutor
-from artificer.search.frontier import Limits, price_of
-from artificer.search.latency import Price, price
+from artificer.search.frontier import SAFETY, Limits, price_of
+from artificer.search.latency import CALL_US, Price, price
 from artificer.search.members import Made, kept_parts, loaded, make_members
 from artificer.search.processes import ProcessExecutor
 from artificer.search.records import Budget
@@ -90,11 +90,11 @@ def test_members_over_time_are_fitted_on_all_rows(request_of, fakes):
 def test_what_a_model_may_cost_decides_how_many_folds_it_keeps(request_of, fakes):
     request = request_of(candidates=(fakes("plain"),))
     whole = run_search(request)
-    one = whole.options[-1].row_us / 3
-    less = run_search(replace(request, row_ms=(2.5 * one + 20) / 0.9e3))
+    one, three = (next(o.row_us for o in whole.options if o.models == count) for count in (1, 3))
+    less = run_search(replace(request, row_ms=(0.3 * one + 0.7 * three + CALL_US) / SAFETY / 1e3))
     assert [len(m.parts) for m in whole.members] == [3]
-    assert 1 <= len(less.members[0].parts) < 3
-    assert less.options[-1].row_us < 2.5 * one
+    assert len(less.members[0].parts) == 2
+    assert one < less.options[-1].row_us < three
     assert [o.chosen for o in whole.options] == [False] * (len(whole.options) - 1) + [True]
     assert {o.models for o in whole.options} == {1, 3}
 
@@ -106,7 +106,7 @@ def test_no_requirement_is_broken_for_a_better_score(request_of, fakes):
 
 
 def test_a_usual_limit_gives_way_to_the_best_candidate_alone(request_of, fakes, monkeypatch):
-    monkeypatch.setattr("artificer.search.frontier.ROW_US", 21.0)
+    monkeypatch.setattr("artificer.search.frontier.ROW_US", 40.0)
     result = run_search(request_of(candidates=(fakes("plain", "best"),)))
     assert [(m.candidate.name, len(m.parts)) for m in result.members] == [("best", 1)]
     assert any("larger or slower" in note for note in result.notes)

@@ -73,8 +73,8 @@ class Representation:
         ----------
         Y : the target in columns (n, t), see :func:`target_columns`; None when no step is supervised.
         names : column names of each block.
-        basis : rows whose levels get codes; None for those of `blocks`. Representations that are fitted on parts
-            of one table look texts up alike when they are given all of it.
+        basis : rows that encoders which do not look at the target are fitted on; None for `blocks`. Representations
+            of parts of one table come out alike in all but the supervised encoders when they are given all of it.
 
         Raises
         ------
@@ -85,18 +85,28 @@ class Representation:
         if not any(self.widths_.values()):
             raise TrainingError("The table has no usable input column, so there is nothing to learn from; add columns.")
         made = [(step, self._make(step)) for step in self.spec.steps]
-        codes = self._learn_vocabularies(blocks, made, basis)
+        basis_codes = self._learn_vocabularies(blocks if basis is None else basis, made)
+        codes = basis_codes if basis is None else self._codes(blocks)
         kept: list[tuple[EncoderStep, Encoder]] = []
         parts: list[Floats] = []
         for step, encoder in made:
             step_names = [names[step.kind][j] for j in step.columns] + [names[Kind.STRINGS][j] for j in step.by]
+            apart = basis is not None and not encoder.tags.supervised
             if isinstance(encoder, VocabularyEncoder):
                 places, vocabulary = self._shared_part(step.columns, encoder.max_levels)
-                part = encoder.fit_transform_codes(
-                    vocabulary, codes[encoder.max_levels][:, places], Y, step_names, seed
-                )
+                own = codes[encoder.max_levels][:, places]
+                if apart:
+                    encoder.fit_codes(vocabulary, basis_codes[encoder.max_levels][:, places], None, step_names)
+                    part = encoder.transform_codes(own)
+                else:
+                    part = encoder.fit_transform_codes(vocabulary, own, Y, step_names, seed)
             else:
-                part = encoder.fit_transform(self._block(blocks, step, encoder, codes), Y, step_names, seed)
+                block = self._block(blocks, step, encoder, codes)
+                if basis is not None and apart:
+                    encoder.fit(self._block(basis, step, encoder, basis_codes), None, step_names)
+                    part = encoder.transform(block)
+                else:
+                    part = encoder.fit_transform(block, Y, step_names, seed)
             if encoder.feature_names_:
                 kept.append((step, encoder))
                 parts.append(part)
@@ -129,10 +139,7 @@ class Representation:
 
     def transform(self, blocks: Blocks) -> Floats:
         """Features (n, p) of rows that fitting did not see."""
-        codes = {
-            max_levels: vocabulary.codes(_columns(blocks.strings, columns))
-            for max_levels, (columns, vocabulary) in self.shared_.items()
-        }
+        codes = self._codes(blocks)
         parts = []
         for step, encoder in self.encoders_:
             if isinstance(encoder, VocabularyEncoder):
@@ -206,9 +213,13 @@ class Representation:
                 )
         return known[step.encoder](**step.params)
 
-    def _learn_vocabularies(
-        self, blocks: Blocks, made: Sequence[tuple[EncoderStep, Encoder]], basis: Blocks | None
-    ) -> dict[int, Codes]:
+    def _codes(self, blocks: Blocks) -> dict[int, Codes]:
+        return {
+            max_levels: vocabulary.codes(_columns(blocks.strings, columns))
+            for max_levels, (columns, vocabulary) in self.shared_.items()
+        }
+
+    def _learn_vocabularies(self, blocks: Blocks, made: Sequence[tuple[EncoderStep, Encoder]]) -> dict[int, Codes]:
         wanted: dict[int, set[int]] = {}
         for step, encoder in made:
             cap = _level_cap(step, encoder)
@@ -217,12 +228,7 @@ class Representation:
         shared, codes = {}, {}
         for max_levels, chosen in wanted.items():
             columns = tuple(sorted(chosen))
-            block = _columns(blocks.strings, columns)
-            if basis is None:
-                vocabulary, codes[max_levels] = Vocabulary.learn(block, max_levels)
-            else:
-                vocabulary = Vocabulary.learn(_columns(basis.strings, columns), max_levels)[0]
-                codes[max_levels] = vocabulary.codes(block)
+            vocabulary, codes[max_levels] = Vocabulary.learn(_columns(blocks.strings, columns), max_levels)
             shared[max_levels] = (columns, vocabulary)
         self.shared_ = shared
         return codes

@@ -10,7 +10,7 @@ import numpy as np
 from artificer.clock import derive_seed
 from artificer.search.blend import worth
 from artificer.search.ensemble import Ensemble, Library, grow, select
-from artificer.search.frontier import Limits, Option, limits_of, single, together
+from artificer.search.frontier import Limits, Option, limits_of, together
 from artificer.search.run import MAX_MEMBERS, Run
 from artificer.search.variants import not_paying
 from artificer.types import Doubles
@@ -189,9 +189,8 @@ class Selection:
             names = tuple(self.run.race.standings[i].candidate.name for i in members)
             score = self.run.objective.score(loss)
             found.append(Option(names, count, score, cheap.us, cheap.mb))
-            kept = {i: sum(o.has_model for o in self.run.race.standings[i].outcomes.values()) for i in members}
-            if self.run.data.exchangeable and sum(kept.values()) > count:
-                more = [single(self.run, i).times(max(n - 1, 0)) for i, n in kept.items()]
-                us, mb = cheap.us + sum(p.us for p in more), cheap.mb + sum(p.mb for p in more)
-                found.append(Option(names, sum(kept.values()), score, us, mb))
+            models = {i: sum(o.has_model for o in self.run.race.standings[i].outcomes.values()) for i in members}
+            if self.run.data.exchangeable and sum(models.values()) > count:
+                dear = together(self.run, members, models)
+                found.append(Option(names, sum(models.values()), score, dear.us, dear.mb))
         return tuple(found)

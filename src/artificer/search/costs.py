@@ -14,6 +14,9 @@ from artificer.search.tasks import FitOutcome
 START_SECONDS = {"linear": 0.3, "boosting": 1.5, "forest": 1.5, "tree": 1.0}
 """What loading the libraries of a family takes, once a run."""
 
+OPTIONAL_SECONDS = 2.0
+"""What loading an optional library takes, once a run; they are not loaded ahead."""
+
 FIXED_SECONDS = 0.1
 """What a fit takes beside its work: the shorter a fit, the less it says of how fast the machine is."""
 
@@ -63,8 +66,8 @@ class CostModel:
         """Seconds until an algorithm that has not run yet has its libraries loaded; nothing where no clock counts."""
         if loaded or not self.learns or candidate.algorithm in self.ratios:
             return 0.0
-        family = algorithms()[candidate.algorithm].tags.family
-        return START_SECONDS.get(family, 0.0)
+        algorithm = algorithms()[candidate.algorithm]
+        return START_SECONDS.get(algorithm.tags.family, 0.0) + (OPTIONAL_SECONDS if algorithm.requires else 0.0)
 
     def encode(self, representation: str, rows: int) -> float:
         """Expected seconds of encoding, per row as dear as it has been so far."""

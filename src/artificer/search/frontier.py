@@ -20,9 +20,6 @@ MODEL_MB = 20.0
 SAFETY = 0.9
 """Share of a limit that is planned with: prices are estimates."""
 
-FURTHER = 0.3
-"""What encoding costs for each further fold with the same representation: texts are looked up only once."""
-
 PART = Price(2 * NODE_US, 0.0)
 """Taking one more model into the average."""
 
@@ -87,61 +84,43 @@ def limits_of(run: Run, least: Price = NOTHING) -> Limits:
 
 
 def price_of(members: Iterable[Packed]) -> Price:
-    """Price of a model of these members, calling it left out; equal encoders count once."""
+    """Price of a model of these members, calling it left out; equal nodes of encoders count once."""
     return price_of_parts([part for member in members for part in member.parts])
 
 
 def price_of_parts(parts: Iterable[FitOutcome]) -> Price:
     parts = list(parts)
-    encoders: dict[str, dict[str, Price]] = {}
-    for part in parts:
-        encoders.setdefault(part.task.representation_key, {})[part.task.features_key] = part.encoder_price
-    found = total(part.model_price + PART for part in parts)
-    for of_folds in encoders.values():
-        first, *further = of_folds.values()
-        rest = total(further)
-        found = found + first + Price(FURTHER * rest.us, FURTHER * rest.mb)
-    return found
+    nodes = {key: cost for part in parts for key, cost in part.encoder_prices.items()}
+    return total([*(part.model_price + PART for part in parts), *nodes.values()])
 
 
-def single(run: Run, i: int) -> Price:
-    """Price of one model of a candidate; nothing where none was kept, which a fit on all rows then shows."""
-    if i == 0:
-        return NOTHING
+def kept(run: Run, i: int) -> FitOutcome | None:
+    """A model of a candidate, which stands for what each of its models costs; None where none was kept."""
     outcomes = [*run.race.standings[i].outcomes.values(), *([run.ready[i]] if i in run.ready else [])]
     found = [outcome for outcome in outcomes if outcome.has_model]
-    if not found:
-        return NOTHING
-    return max((outcome.model_price + PART for outcome in found), key=lambda p: (p.us, p.mb))
+    return max(found, key=lambda outcome: outcome.model_price.us, default=None)
 
 
-def encoders(run: Run, members: Iterable[int]) -> Price:
-    """Price of the encoders of some candidates, one of each representation."""
-    known: dict[str, Price] = {}
-    for i in members:
-        for outcome in run.race.standings[i].outcomes.values():
-            if outcome.has_model:
-                known.setdefault(outcome.task.representation_key, outcome.encoder_price)
-                break
-    return total(known.values())
+def together(run: Run, members: Iterable[int], counts: Mapping[int, int] | None = None) -> Price:
+    """Price of some candidates with one model of each, or as many as `counts` says; none is known before it was fitted.
 
-
-def together(run: Run, members: Iterable[int]) -> Price:
-    """Price of one model of each of some candidates."""
-    members = list(members)
-    return total(single(run, i) for i in members) + encoders(run, members)
+    Encoders of further models count as if they were shared.
+    """
+    known = {i: outcome for i in members if i and (outcome := kept(run, i)) is not None}
+    more = [(o.model_price + PART).times(counts[i] - 1) for i, o in known.items() if counts and counts.get(i, 0) > 1]
+    return total([price_of_parts(known.values()), *more])
 
 
 def spread(
-    run: Run, weights: Mapping[int, float], kept: Mapping[int, Sequence[FitOutcome]], limits: Limits
+    run: Run, weights: Mapping[int, float], models: Mapping[int, Sequence[FitOutcome]], limits: Limits
 ) -> dict[int, list[FitOutcome]]:
     """Which folds' models each member consists of: one at first, then more where they gain most for what they cost.
 
     The variance of an average of m models falls by 1/m - 1/(m + 1) with the next one, times the weight squared. Members
     begin with different folds, so that few models have seen all rows between them.
     """
-    order = [i for i in weights if kept.get(i)]
-    queues = {i: [*kept[i][place % len(kept[i]) :], *kept[i][: place % len(kept[i])]] for place, i in enumerate(order)}
+    order = [i for i in weights if models.get(i)]
+    queues = {i: rotated(models[i], place) for place, i in enumerate(order)}
     chosen = {i: [queue.pop(0)] for i, queue in queues.items()}
     others = together(run, [i for i in weights if i not in chosen])
 
@@ -166,3 +145,8 @@ def spread(
         elif not queues[best]:
             open_.discard(best)
     return chosen
+
+
+def rotated(models: Sequence[FitOutcome], by: int) -> list[FitOutcome]:
+    by %= len(models)
+    return [*models[by:], *models[:by]]

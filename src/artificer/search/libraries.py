@@ -17,8 +17,12 @@ the first strong fit can start."""
 
 
 def in_order() -> Iterator[str]:
-    """Every registered algorithm, those first whose library is wanted first."""
-    known = algorithms()
+    """Every registered algorithm, those first whose library is wanted first.
+
+    Those that require an optional library are left out: that is loaded when the first of their fits is ordered, as it
+    may be large, and every later fit's process begins with it.
+    """
+    known = {name: algorithm for name, algorithm in algorithms().items() if not algorithm.requires}
     yield from (name for name in FIRST if name in known)
     yield from (name for name in known if name not in FIRST)
 

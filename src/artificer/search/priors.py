@@ -13,8 +13,9 @@ import numpy as np
 
 from artificer.algorithms.base import algorithms
 from artificer.features.planning import parsed
+from artificer.search.experience import Expectation, Situation, experience
 from artificer.search.records import Candidate
-from artificer.types import Blocks, Doubles, Kind
+from artificer.types import Blocks, Doubles, Kind, Task
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,12 +25,15 @@ class Prior:
     Attributes
     ----------
     parent : index of an earlier candidate that this one is a variation of; `spread` is then of the difference to it.
+    deviations : where the belief rests on measured tables, how the candidate did on each; see
+        :class:`~artificer.search.experience.Expectation`.
     """
 
     family: str
     gap: float
     spread: float
     parent: int | None = None
+    deviations: tuple[float, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,11 +44,13 @@ class TableShape:
     columns: int
     numbers: int = 0
     strings: int = 0
+    task: Task | None = None
+    classes: int = 1
 
     @classmethod
-    def of(cls, blocks: Blocks) -> TableShape:
+    def of(cls, blocks: Blocks, task: Task | None = None, classes: int = 1) -> TableShape:
         widths = {kind: blocks.of(kind).shape[1] for kind in Kind}
-        return cls(len(blocks), sum(widths.values()), widths[Kind.NUMBERS], widths[Kind.STRINGS])
+        return cls(len(blocks), sum(widths.values()), widths[Kind.NUMBERS], widths[Kind.STRINGS], task, classes)
 
 
 # Gaps at 100 and at 100,000 training rows, interpolated in the logarithm of the rows, with their spread. They follow
@@ -53,6 +59,7 @@ class TableShape:
 FAMILIES: dict[str, tuple[float, float, float]] = {
     "boosting": (0.14, 0.06, 0.10),
     "forest": (0.12, 0.17, 0.12),
+    "neural": (0.18, 0.12, 0.14),
     "linear": (0.14, 0.42, 0.22),
     "bayes": (0.35, 0.45, 0.20),
     "tree": (0.30, 0.30, 0.12),
@@ -83,12 +90,28 @@ def prior(candidate: Candidate, position: int, shape: TableShape) -> Prior:
     family = found.tags.family if found is not None else "unknown"
     if family == "constant":
         return Prior(family, 1.0, 0.02)
+    if (expected := expectation(candidate, shape)) is not None:
+        return Prior(family, expected.gap, expected.spread, deviations=tuple(expected.deviations.tolist()))
     small, large, spread = FAMILIES.get(family, UNKNOWN)
     share = min(max((math.log10(max(shape.rows, 1)) - 2) / 3, 0.0), 1.0)
     gap = small + (large - small) * share
     if family == "linear" and shape.columns > shape.rows:
         gap *= 0.5  # more columns than rows is where straight lines win
     return Prior(family, gap + LATER_IN_PORTFOLIO * position, spread)
+
+
+def expectation(candidate: Candidate, shape: TableShape) -> Expectation | None:
+    """What measured tables say of a candidate, or of its algorithm's first configuration if it was not among them."""
+    known = experience()
+    if known is None or shape.task is None:
+        return None
+    texts = shape.strings / max(shape.columns, 1)
+    situation = Situation(shape.task, shape.rows, shape.columns, shape.classes, texts)
+    representation, _ = parsed(candidate.representation)
+    found = known.expect(candidate.algorithm, candidate.params, representation, situation)
+    if found is None and (usual := algorithms().get(candidate.algorithm)) is not None:
+        found = known.expect(candidate.algorithm, usual.portfolio[0], usual.tags.representation, situation)
+    return found
 
 
 def priors(candidates: Sequence[Candidate], shape: TableShape) -> list[Prior]:
@@ -129,7 +152,13 @@ def covariance(beliefs: Sequence[Prior], common: float = 0.15, within_family: fl
     learns = (families != "constant").astype(np.float64)
     same = (families[:, None] == families[None, :]).astype(np.float64)
     correlation = within_family * same + (1 - within_family) * np.eye(len(beliefs))
-    result: Doubles = correlation * np.outer(spread, spread) + common**2 * np.outer(learns, learns)
+    result: Doubles = correlation * np.outer(spread, spread)
+    measured = [i for i, belief in enumerate(beliefs) if belief.deviations]
+    if measured:
+        deviations = np.array([beliefs[i].deviations for i in measured])
+        result[np.ix_(measured, measured)] = deviations @ deviations.T
+        np.fill_diagonal(result, spread**2)
+    result = result + common**2 * np.outer(learns, learns)
     for i, belief in enumerate(beliefs):
         if belief.parent is not None:  # all that holds for its parent, and a difference of its own
             result[i, :] = result[belief.parent, :]

@@ -14,12 +14,9 @@ from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 
-import numpy as np
-
 from artificer.search.admission import memory_limit_mb
 from artificer.search.executor import Executor, Handle, Session
-from artificer.search.latency import Price
-from artificer.search.scratch import scratch_folder, write_data
+from artificer.search.scratch import read_outcome, scratch_folder, write_data
 from artificer.search.tasks import FitOutcome, FitTask, TrainingData
 
 MAX_RESTARTS = 3
@@ -189,14 +186,10 @@ class ProcessSession(Session):
     def read_outcome(self, task: FitTask) -> FitOutcome:
         assert self.folder is not None  # noqa: S101 - fits are ordered once the table is laid out
         place = self.folder / f"outcome-{task.id}"
-        meta = json.loads((place / "meta.json").read_text(encoding="utf-8"))
-        for name in ("encoder_price", "model_price"):
-            meta[name] = Price(*meta[name])
-        scores = np.load(place / "scores.npy") if (place / "scores.npy").exists() else None
-        if (place / "model.json").exists():  # stays a file until the members are chosen
-            return FitOutcome(task=task, scores=scores, place=place, **meta)
-        shutil.rmtree(place, ignore_errors=True)
-        return FitOutcome(task=task, scores=scores, **meta)
+        outcome = read_outcome(place, task)
+        if outcome.place is None:  # a model stays a file until the members are chosen
+            shutil.rmtree(place, ignore_errors=True)
+        return outcome
 
     def last_words(self) -> str:
         with suppress(OSError, ValueError):

@@ -8,6 +8,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
@@ -101,6 +102,7 @@ class SearchRequest:
     monotone : 1 for columns of numbers with which scores (of two classes, those of the second) may only rise, -1 for
         those with which they may only fall; only algorithms that obey take part.
     model_mb : members are left out until the deployed graph is at most this large; None for a usual size.
+    checkpoint : a folder of finished fits: those of this very table are taken up, further ones are written there.
     memory_mb : what all fits together may take, in MiB; None for a share of what is free.
     row_ms : members are chosen so that the graph is expected to answer one row in this time; None for a usual time.
     """
@@ -124,6 +126,7 @@ class SearchRequest:
     progress: Callable[[Progress], None] | None = None
     model_mb: float | None = None
     memory_mb: float | None = None
+    checkpoint: Path | None = None
     row_ms: float | None = None
 
 

@@ -10,15 +10,16 @@ import json
 import os
 import shutil
 import tempfile
-from dataclasses import replace
+from dataclasses import astuple, replace
 from pathlib import Path
 
 import numpy as np
 
 from artificer.graph import Fragment
 from artificer.search.admission import available_mb
-from artificer.search.tasks import Encoded, FitOutcome, TrainingData
-from artificer.types import Blocks, Ints, Kind, Strings, Task
+from artificer.search.latency import Price
+from artificer.search.tasks import Encoded, FitOutcome, FitTask, TrainingData
+from artificer.types import Blocks, Ints, Json, Kind, Strings, Task
 
 KEEP_FREE = 20
 """A model is kept while there is room for this many of its size."""
@@ -143,6 +144,38 @@ class FolderStore:
             building.rename(place)
         except OSError:  # the disk filled up, or another process was first: this fit still has its arrays
             shutil.rmtree(building, ignore_errors=True)
+
+
+def write_outcome(place: Path, outcome: FitOutcome) -> None:
+    """Arrays and fragments as files, the rest as JSON; the folder appears whole or not at all."""
+    building = Path(tempfile.mkdtemp(prefix="unfinished-", dir=place.parent))
+    meta: Json = {
+        key: getattr(outcome, key)
+        for key in ("ok", "reason", "rounds", "complete", "seconds", "encode_seconds", "features", "rows", "peak_mb")
+    }
+    if outcome.scores is not None:
+        np.save(building / "scores.npy", outcome.scores)
+    meta["model_price"] = astuple(outcome.model_price)
+    meta["encoder_prices"] = {key: astuple(cost) for key, cost in outcome.encoder_prices.items()}
+    write_model(building, outcome)
+    (building / "meta.json").write_text(json.dumps(meta), encoding="utf-8")
+    building.rename(place)
+
+
+def read_outcome(place: Path, task: FitTask) -> FitOutcome:
+    """What :func:`write_outcome` wrote; the model stays a file.
+
+    Raises
+    ------
+    OSError, ValueError, KeyError
+        The files are not there, or damaged.
+    """
+    meta = json.loads((place / "meta.json").read_text(encoding="utf-8"))
+    meta["model_price"] = Price(*meta["model_price"])
+    meta["encoder_prices"] = {key: Price(*cost) for key, cost in meta["encoder_prices"].items()}
+    scores = np.load(place / "scores.npy") if (place / "scores.npy").exists() else None
+    kept = place if (place / "model.json").exists() else None
+    return FitOutcome(task=task, scores=scores, place=kept, **meta)
 
 
 def write_model(place: Path, outcome: FitOutcome) -> None:

@@ -17,6 +17,7 @@ from artificer.search.objective import Objective
 from artificer.search.priors import TableShape
 from artificer.search.quick import first_model
 from artificer.search.records import Candidate, SearchRequest, SearchResult
+from artificer.search.resume import resumed
 from artificer.search.run import Run
 from artificer.search.tasks import TrainingData, with_rounds
 from artificer.types import Json, Kind, Task
@@ -60,8 +61,11 @@ def run_search(request: SearchRequest) -> SearchResult:
     else:
         candidates = constrained(checked(request.candidates, request.task), request)
     executor, request = equipped(request, data)
+    notes: list[str] = []
     with executor.open(data) as session:
+        session = resumed(session, request.checkpoint, data, notes)
         run = Run(request, candidates, data, objective, session, started)
+        run.notes += notes
         run.baseline()
         run.sample_if_large()
         run.sample_if_short()
@@ -113,8 +117,11 @@ def refit(recipe: Json, request: SearchRequest) -> SearchResult:
     forms = {m["name"]: m.get("form", "whole") for m in recipe["members"]}
     data, objective = prepare(request)
     executor, request = equipped(request, data)
+    notes: list[str] = []
     with executor.open(data) as session:
+        session = resumed(session, request.checkpoint, data, notes)
         run = Run(request, candidates, data, objective, session, started)
+        run.notes += notes
         run.race.adaptive = False
         run.max_rows = recipe.get("max_rows")
         run.whole = {i for i, c in enumerate(candidates) if forms.get(c.name) == "whole"}

@@ -6,7 +6,7 @@ import hashlib
 import json
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
 from typing import Protocol
@@ -17,7 +17,7 @@ from artificer.algorithms.base import FitContext, algorithms
 from artificer.clock import Clock, Deadline, derive_seed
 from artificer.features.representation import Representation, RepresentationSpec, target_columns
 from artificer.graph import Fragment, Graph
-from artificer.search.latency import NOTHING, Price, price
+from artificer.search.latency import NOTHING, Price, itemised, price
 from artificer.types import Blocks, Doubles, Floats, Ints, Json, Kind, Params, Task
 
 ROUND_KEYS = ("rounds", "n_rounds")
@@ -170,7 +170,8 @@ class FitOutcome:
     features : columns of the encoded matrix.
     representation, model : the fragments, where they were asked for and are in memory.
     place : the folder that keeps both where they are files.
-    encoder_price, model_price : what each costs in use.
+    encoder_prices : what each node of the representation costs in use, by what it computes.
+    model_price : what the model costs in use.
     """
 
     task: FitTask
@@ -187,7 +188,7 @@ class FitOutcome:
     representation: Fragment | None = None
     model: Fragment | None = None
     place: Path | None = None
-    encoder_price: Price = NOTHING
+    encoder_prices: Mapping[str, Price] = field(default_factory=dict)
     model_price: Price = NOTHING
 
     @property
@@ -244,7 +245,7 @@ def run_task(task: FitTask, data: TrainingData, store: FeatureStore, clock: Cloc
             outcome,
             representation=encoded.fragment,
             model=model,
-            encoder_price=price(encoded.fragment),
+            encoder_prices=itemised(encoded.fragment),
             model_price=price(model),
         )
     seconds = clock.monotonic() - started
@@ -337,9 +338,9 @@ def encode(task: FitTask, data: TrainingData, train: Ints, valid: Ints, clock: C
     representation = Representation(task.representation.sparing(constrained))
     columns = target_columns(data.y[train], data.task, data.n_classes)
     seed = derive_seed(task.seed, "encode", task.fold)
-    # Folds that share their vocabularies share the look-up of texts in the graph, too.
-    vocabulary = data.blocks if data.exchangeable else None
-    X = representation.fit_transform(data.blocks.take(train), columns, data.names, seed, vocabulary)
+    # Folds that are encoded alike share their encoders in the graph, too.
+    basis = data.blocks if data.exchangeable else None
+    X = representation.fit_transform(data.blocks.take(train), columns, data.names, seed, basis)
     X_valid = representation.transform(data.blocks.take(valid)) if len(valid) else X[:0]
     fragment = representation.fragment() if task.fold is None or task.keep_model else None
     directions = representation.monotone(data.monotone) if constrained else ()

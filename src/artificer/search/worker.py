@@ -28,14 +28,10 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
 from artificer.clock import SystemClock
-from artificer.search.latency import Price
 from artificer.search.libraries import in_order, load
-from artificer.search.scratch import FolderStore, read_data, write_model
-from artificer.search.tasks import FitOutcome, FitTask, TrainingData, attempt, one_line
-from artificer.types import Json
+from artificer.search.scratch import FolderStore, read_data, write_outcome
+from artificer.search.tasks import FitTask, TrainingData, attempt, one_line
 
 POLL_SECONDS = 0.02
 PR_SET_PDEATHSIG = 1
@@ -179,28 +175,10 @@ def run_child(task: FitTask, data: TrainingData, folder: Path) -> None:
         for old, new in ((nothing, 0), (log, 1), (log, 2)):
             os.dup2(old, new)
         resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
-        write_outcome(folder, attempt(task, data, FolderStore(folder), SystemClock()))
+        write_outcome(folder / f"outcome-{task.id}", attempt(task, data, FolderStore(folder), SystemClock()))
         code = 0
     finally:
         os._exit(code)
-
-
-def write_outcome(folder: Path, outcome: FitOutcome) -> None:
-    """Arrays and fragments as files, the rest as JSON; the folder appears whole or not at all."""
-    building = folder / f"unfinished-{outcome.task.id}"
-    building.mkdir()
-    meta: Json = {
-        key: getattr(outcome, key)
-        for key in ("ok", "reason", "rounds", "complete", "seconds", "encode_seconds", "features", "rows")
-    }
-    if outcome.scores is not None:
-        np.save(building / "scores.npy", outcome.scores)
-    for name in ("encoder_price", "model_price"):
-        cost: Price = getattr(outcome, name)
-        meta[name] = [cost.us, cost.mb]
-    write_model(building, outcome)
-    (building / "meta.json").write_text(json.dumps(meta), encoding="utf-8")
-    building.rename(folder / f"outcome-{outcome.task.id}")
 
 
 def anonymous_mb(pid: int) -> float:
