@@ -132,5 +132,6 @@ def test_a_wrong_threshold_is_found():
 
 def test_every_learner_is_discovered():
     known = {"constant", "ridge", "logistic", "random_forest", "extra_trees", "lightgbm", "catboost", "xgboost"}
+    known |= {"elastic_net", "glm", "naive_bayes", "decision_tree"}
     assert known <= set(algorithms())
     assert all(issubclass(a, Algorithm) for a in algorithms().values())
