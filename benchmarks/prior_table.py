@@ -24,7 +24,7 @@ import tarfile
 import tempfile
 import time
 import warnings
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -211,7 +211,6 @@ class Table:
 
 
 def measure(asked: argparse.Namespace) -> None:
-    fetch(asked.downloads)
     asked.out.parent.mkdir(parents=True, exist_ok=True)
     done: dict[tuple[str, int], set[Any]] = {}
     if asked.out.exists():
@@ -219,20 +218,55 @@ def measure(asked: argparse.Namespace) -> None:
             record = json.loads(line)
             ran = (record["algorithm"], record["params"], record["representation"], record["fold"])
             done.setdefault((record["table"], record["drawn"]), set()).add(ran)
-    with (HERE / "prior_tables.csv").open() as listed, asked.out.open("a") as out:
-        for row in csv.DictReader(listed):
-            name = f"{row['source']}/{row['item']}"
+    tables = pack_tables(asked.pack) if asked.pack else public_tables(asked.downloads)
+    with asked.out.open("a") as out:
+        for name, target, load in tables:
             try:
-                frame = read(row["source"], row["item"], asked.downloads)
-                frame = frame.drop([c for c in row["drop"].split(";") if c])
-                for drawn in sizes(frame.height, asked.rows):
+                frame = load()
+                for drawn in sizes(frame.height, asked.rows)[: 1 if asked.pack else None]:
                     started = time.perf_counter()
-                    for record in measure_table(frame, row["target"], drawn, 0, done.get((name, drawn), set())):
+                    for record in measure_table(frame, target, drawn, 0, done.get((name, drawn), set())):
                         out.write(json.dumps({"table": name, "drawn": drawn, **record}) + "\n")
                         out.flush()
                     print(f"{name}, {drawn} rows: {time.perf_counter() - started:.0f} s", flush=True)
             except Exception as error:
                 print(f"{name} was left out: {type(error).__name__}: {error}", flush=True)
+
+
+Tables = Iterator[tuple[str, str, Callable[[], pl.DataFrame]]]
+
+
+def public_tables(downloads: Path) -> Tables:
+    """Name, target, and how to load it."""
+    fetch(downloads)
+    with (HERE / "prior_tables.csv").open() as listed:
+        for row in csv.DictReader(listed):
+            without = [c for c in row["drop"].split(";") if c]
+            yield (
+                f"{row['source']}/{row['item']}",
+                row["target"],
+                lambda row=row, without=without: read(row["source"], row["item"], downloads).drop(without),
+            )
+
+
+def pack_tables(folder: Path) -> Tables:
+    """The tables of the development pack, without the columns that leak or only identify."""
+    import pandas as pd
+
+    for entry in json.loads((folder / "catalogue.json").read_text())["datasets"]:
+        if entry["task"] not in ("binary", "multiclass", "regression"):
+            continue
+        without = [*(entry.get("leak_columns") or ()), *(entry.get("id_columns") or ())]
+
+        def load(entry: Any = entry, without: Any = without) -> pl.DataFrame:
+            place = folder / entry["file"]
+            is_csv = place.suffix == ".csv"
+            frame = (
+                pl.from_pandas(pd.read_csv(place, **(entry.get("read") or {}))) if is_csv else pl.read_parquet(place)
+            )
+            return frame.drop(without)
+
+        yield entry["name"], entry["target"], load
 
 
 def gaps(measured: pl.DataFrame) -> pl.DataFrame:
@@ -286,6 +320,7 @@ def main() -> int:
     commands = parser.add_subparsers(required=True)
     one = commands.add_parser("measure")
     one.add_argument("--rows", type=int, default=2_500)
+    one.add_argument("--pack", type=Path, help="measure the development pack in this folder instead")
     one.add_argument("--downloads", type=Path, default=Path(tempfile.gettempdir()) / "artificer-prior")
     one.add_argument("--out", type=Path, default=Path("build/prior.jsonl"))
     one.set_defaults(run=measure)
