@@ -2,20 +2,25 @@
 
 from __future__ import annotations
 
+import ast
 import importlib.util
 import json
 import os
 import re
 import shlex
+import subprocess
+import sys
+import tomllib
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, get_type_hints
 
 import pydantic_core
 import pytest
 import typer
 
 from artificer import errors
+from artificer.algorithms.base import Algorithm
 from artificer.cli.app import app
 from artificer.problem.model import plain, section_keys
 from artificer.settings import SETTINGS
@@ -258,15 +263,32 @@ def test_examples_run(page: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatc
         exec(compile("\n" * (line - 1) + code, name_of(page), "exec"), names)  # noqa: S102 -- our own examples
 
 
-@pytest.mark.slow
-def test_the_added_algorithm_of_the_manual_keeps_the_contract() -> None:
-    from artificer.testing.algorithms import checks
+def test_the_algorithm_of_the_manual_is_found_as_an_installed_package(tmp_path: Path) -> None:
+    page = DOCS / "write-an-algorithm.md"
+    (tmp_path / "artificer_centroid.py").write_text(blocks(page, "python")[0][1], encoding="utf-8")
+    installed = tmp_path / "artificer_centroid-1.0.dist-info"
+    installed.mkdir()
+    (installed / "METADATA").write_text("Metadata-Version: 2.1\nName: artificer-centroid\nVersion: 1.0\n")
+    ((group, points),) = tomllib.loads(blocks(page, "toml")[0][1])["project"]["entry-points"].items()
+    lines = "".join(f"{name} = {place}\n" for name, place in points.items())
+    (installed / "entry_points.txt").write_text(f"[{group}]\n{lines}")
+    asked = (
+        "from artificer.search.candidates import portfolio\nfrom artificer.types import Task\n"
+        "print([c.algorithm for c in portfolio(Task.BINARY, 5000)])"
+    )
+    told = subprocess.run(
+        [sys.executable, "-c", asked],
+        env={**os.environ, "PYTHONPATH": str(tmp_path)},
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert "centroid" in ast.literal_eval(told.stdout)
 
-    names: dict[str, Any] = {"__name__": "__manual__"}
-    line, code = blocks(DOCS / "extend.md", "python")[0]
-    exec(compile("\n" * (line - 1) + code, "extend.md", "exec"), names)  # noqa: S102
-    for check in checks():
-        check(names["Centroid"])
+
+def test_attributes_of_an_algorithm_are_documented() -> None:
+    words = coded(text_of(DOCS / "write-an-algorithm.md"))
+    assert {name for name in get_type_hints(Algorithm) if name not in ("params", "tags")} <= words
 
 
 def test_json_examples_are_json() -> None:
