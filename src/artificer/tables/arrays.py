@@ -34,7 +34,7 @@ from artificer.tables.cells import (
 )
 from artificer.tables.contract import MAX_VIOLATIONS, Contract
 from artificer.tables.formats import EARLIEST, LATEST
-from artificer.tables.parsing import parse_numbers, parse_times, stripped
+from artificer.tables.parsing import marked, parse_numbers, parse_times, stripped
 from artificer.types import FLOAT32_MAX, MISSING_STRING, MISSING_TIME, Blocks, Doubles, Ints, Kind, Role, Task
 
 Mask: TypeAlias = NDArray[np.bool_]
@@ -60,7 +60,8 @@ class Breach:
 def _check_columns(frame: pl.DataFrame, contract: Contract) -> None:
     """Name every column that is needed and absent, a few at the most."""
     needed = [column.name for column in contract.columns if column.kind is not None and not column.nullable]
-    absent = [name for name in needed if name not in frame.columns]
+    there = set(frame.columns)
+    absent = [name for name in needed if name not in there]
     if len(absent) == 1:
         hint = nearest(absent[0], frame.columns) or "; add it"
         raise ContractError(f'the table lacks the column "{absent[0]}" that the model needs{hint}')
@@ -107,9 +108,10 @@ def to_blocks(
     """
     breaches: list[Breach] = []
     _check_columns(frame, contract)
+    there = set(frame.columns)
 
     def read(column: ColumnSpec) -> Any:
-        if column.name not in frame.columns:
+        if column.name not in there:
             breaches.append(Breach(column.name, ABSENT, frame.height, (), ()))
             return _STAND_INS[column.role](frame.height)
         series = frame[column.name]
@@ -178,10 +180,7 @@ def _plain(value: Any) -> Any:
 
 def _blank(text: pl.Series, column: ColumnSpec) -> Mask:
     """Cells that stand for missing: null, blank, or one of the column's markers."""
-    marked = text.is_null() | (text == "")
-    if column.missing:
-        marked |= text.is_in(list(column.missing))
-    return marked.fill_null(True).to_numpy().astype(np.bool_)
+    return marked(text, column.missing) | text.is_null().to_numpy()
 
 
 def _numbers(series: pl.Series, column: ColumnSpec) -> Cells:
@@ -199,7 +198,7 @@ def _numbers(series: pl.Series, column: ColumnSpec) -> Cells:
         bad = np.isnan(values) & ~blank
         values[blank] = np.nan
     elif kind.is_numeric() or kind == pl.Boolean:
-        values = series.cast(pl.Float64).fill_null(np.nan).to_numpy().astype(np.float64)
+        values = series.cast(pl.Float64).to_numpy().astype(np.float64)  # null comes out as NaN
         bad = nothing
     else:
         return np.full(len(series), np.nan), [(NOT_A_NUMBER, series.is_not_null().to_numpy())]

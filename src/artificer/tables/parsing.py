@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 from collections import Counter
+from collections.abc import Collection
 from dataclasses import dataclass
 from typing import Literal, TypeAlias
 
@@ -50,6 +51,9 @@ DATES = (
 CLOCKS = ("%H:%M:%S", "%H:%M", "%I:%M:%S %p", "%I:%M %p", "%I:%M%p", "%H.%M.%S")
 TIME_PATTERNS = (ISO, *DATES, *CLOCKS, "%Y%m%d")
 _SAMPLE = 1000
+SHORT = 1000
+"""Columns of so few rows are gone through in Python: there each call of Polars costs more than the cells do, and wide
+tables make many."""
 _PLAINLY = r"^-?[0-9]+(?:\.[0-9]+)?(?:[eE]-?[0-9]{1,2})?$"
 _SURELY_DECIMAL = r"\.[0-9]{1,2}$|\.[0-9]{4}|^-?0\."
 _CURRENCY = re.compile(r"(?:[A-Z]{1,3} ?)?[$€£¥₹₽₩]|USD|EUR|GBP|CHF|JPY|Rs\.?|kr\.?|zł")
@@ -79,12 +83,40 @@ class Reading:
 
 
 def stripped(text: pl.Series) -> pl.Series:
-    return text.str.strip_chars(WHITESPACE)
+    if len(text) > SHORT:
+        return text.str.strip_chars(WHITESPACE)
+    cells = text.to_list()
+    bare = [cell if cell is None else cell.strip(WHITESPACE) for cell in cells]
+    return text if bare == cells else pl.Series(text.name, bare, dtype=pl.String)
+
+
+def matches(text: pl.Series, pattern: str) -> NDArray[np.bool_]:
+    """Which texts (n) a regular expression is found in; not those that are missing."""
+    if len(text) > SHORT:
+        return text.str.contains(pattern).fill_null(False).to_numpy().astype(np.bool_)
+    found = re.compile(pattern.replace("$", r"\Z")).search  # for Python the end may be followed by a line's
+    return np.array([cell is not None and found(cell) is not None for cell in text.to_list()], dtype=np.bool_)
+
+
+def marked(text: pl.Series, markers: Collection[str]) -> NDArray[np.bool_]:
+    """Which texts (n) are one of some markers, or empty; not those that are missing."""
+    if len(text) > SHORT:
+        return (text.is_in(list(markers)) | (text == "")).fill_null(False).to_numpy().astype(np.bool_)
+    return np.array([cell is not None and (cell == "" or cell in markers) for cell in text.to_list()], dtype=np.bool_)
+
+
+def lowered(text: pl.Series) -> pl.Series:
+    if len(text) > SHORT:
+        return text.str.to_lowercase()
+    return pl.Series(text.name, [cell if cell is None else cell.lower() for cell in text.to_list()], dtype=pl.String)
 
 
 def parse_numbers(text: pl.Series, example: str | None) -> Doubles:
     """Read texts (n) as numbers, NaN where they are not written this way; ``NumberFormat.parse`` for a column."""
     form = number_format(example)
+    if len(text) <= SHORT:
+        read = [None if cell is None else form.parse(cell) for cell in text.to_list()]
+        return np.array([np.nan if value is None else value for value in read], dtype=np.float64)
     text = stripped(text)
     if form.example != PLAIN:
         return _parse_marked(text, form)
@@ -201,18 +233,17 @@ def read_text(column: pl.Series, *, decimal_comma: bool = False) -> Reading:
         if reading is not None:
             return reading
     counts = text.value_counts(name="rows")
-    lower = counts["text"].str.to_lowercase()
-    marked = counts.filter(lower.is_in(list(MARKERS)) | (counts["text"] == ""))
-    values = counts.filter(~(lower.is_in(list(MARKERS)) | (counts["text"] == "")))
+    aside = marked(lowered(counts["text"]), MARKERS)
+    values = counts.filter(~aside)
     if values.height <= 10 * _SAMPLE:
         values = values.sort("text")
-    markers = tuple(sorted(marked["text"].to_list()))
+    markers = tuple(sorted(counts["text"].filter(pl.Series(aside)).to_list()))
     total = int(values["rows"].sum() or 0)
     as_text = tuple(marker for marker in markers if marker in CLEAR_MARKERS)
     if total == 0:
         empty = all(marker in CLEAR_MARKERS or marker == "" for marker in markers)
         return Reading("text", None, markers if empty else as_text, 0, (), "no cell holds a value")
-    if set(values["text"].str.to_lowercase().unique().to_list()) <= {"true", "false"}:
+    if matches(lowered(values["text"]), "^(?:true|false)$").all():
         return Reading("boolean", "true/false", markers, 0, (), 'holds "true" and "false"')
     for attempt in (_as_compact_dates, _as_numbers, _as_times):
         reading = attempt(values, total, markers, decimal_comma)
@@ -223,26 +254,29 @@ def read_text(column: pl.Series, *, decimal_comma: bool = False) -> Reading:
 
 def _plain_numbers(text: pl.Series) -> Reading | None:
     """The common case without counting every text: all cells are plain numbers, or markers."""
-    plain = text.str.contains(_PLAINLY)
-    others = text.filter(~plain).unique()
-    if not plain.any() or not (others.str.to_lowercase().is_in(list(MARKERS)) | (others == "")).all():
+    plain = matches(text, _PLAINLY)
+    if not plain.any():
         return None
-    text = text.filter(plain)
-    if text.str.contains(r"^0[0-9]{2}").any() or text.head(_SAMPLE).str.contains(r"^(?:19|20)[0-9]{6}$").all():
+    others = text.filter(pl.Series(~plain))
+    others = others.unique() if len(others) else others
+    if not marked(lowered(others), MARKERS).all():
+        return None
+    text = text.filter(pl.Series(plain))
+    if matches(text, r"^0[0-9]{2}").any() or matches(text.head(_SAMPLE), r"^(?:19|20)[0-9]{6}$").all():
         return None  # perhaps codes, or dates
-    sure = bool(text.str.contains(_SURELY_DECIMAL).any())
+    sure = bool(matches(text, _SURELY_DECIMAL).any())
     return Reading("number", None, tuple(sorted(others.to_list())), 0, (), "holds numbers", sure)
 
 
 def _as_numbers(values: pl.DataFrame, total: int, markers: tuple[str, ...], decimal_comma: bool) -> Reading | None:
     text, rows = values["text"], values["rows"].to_numpy()
-    if int(rows[text.str.contains("[0-9]").to_numpy()].sum()) < NEEDED * total:
+    if int(rows[matches(text, "[0-9]")].sum()) < NEEDED * total:
         return None
     if _are_codes(text, rows, total):
         return None
     prefix, suffix = _affixes(text, rows, total)
     bodies = list(NUMBER_BODIES)
-    separated = bool(text.str.contains(r"[0-9][.,'\s][0-9]").any())
+    separated = bool(matches(text, r"[0-9][.,'\s][0-9]").any())
     if decimal_comma and separated:
         bodies = ["1234,5", "1.234,5", "1 234,5", *(body for body in bodies if "," not in body[1:] or body[1] == ",")]
         bodies = list(dict.fromkeys(bodies))
@@ -273,8 +307,8 @@ def _as_numbers(values: pl.DataFrame, total: int, markers: tuple[str, ...], deci
 
 def _are_codes(text: pl.Series, rows: NDArray[np.generic], total: int) -> bool:
     """Whether leading zeros matter: postal codes, article numbers."""
-    zeros = text.str.contains(r"^0[0-9]{2,}$").to_numpy()
-    digits = text.str.contains(r"^[0-9]+$").to_numpy()
+    zeros = matches(text, r"^0[0-9]{2,}$")
+    digits = matches(text, r"^[0-9]+$")
     return int(rows[zeros].sum()) >= 0.01 * total and int(rows[digits].sum()) >= NEEDED * total
 
 
@@ -302,7 +336,7 @@ def _as_compact_dates(
 ) -> Reading | None:
     """Eight digits that are all calendar days of the last or this century are dates, not numbers."""
     text = values["text"]
-    if len(text) < 20 or not text.str.contains(r"^(?:19|20)[0-9]{6}$").all():
+    if len(text) < 20 or not matches(text, r"^(?:19|20)[0-9]{6}$").all():
         return None
     if (parse_times(text, "%Y%m%d") == MISSING_TIME).any():
         return None
@@ -311,7 +345,7 @@ def _as_compact_dates(
 
 def _as_times(values: pl.DataFrame, total: int, markers: tuple[str, ...], decimal_comma: bool) -> Reading | None:
     text, rows = values["text"], values["rows"].to_numpy()
-    if int(rows[text.str.contains(r"[0-9][0-9]").to_numpy()].sum()) < NEEDED * total:
+    if int(rows[matches(text, r"[0-9][0-9]")].sum()) < NEEDED * total:
         return None
     sample = _spread(text)
     hits: dict[str, int] = {}

@@ -209,7 +209,7 @@ def _settle(spec: ColumnSpec, series: pl.Series) -> ColumnSpec:
 def _values(spec: ColumnSpec, series: pl.Series) -> pl.Series:
     """The column's cells with null for everything that counts as missing."""
     if spec.role is Role.NUMERIC:
-        return pl.Series(column_numbers(series, spec)).fill_nan(None)
+        return pl.Series(column_numbers(series, spec), nan_to_null=True)
     if series.dtype in (pl.String, pl.Categorical, pl.Enum):
         text = stripped(series.cast(pl.String))
         gone = (text == "") | text.is_in(list(spec.missing))
@@ -219,7 +219,7 @@ def _values(spec: ColumnSpec, series: pl.Series) -> pl.Series:
 
 def _settle_numbers(spec: ColumnSpec, present: pl.Series, distinct: int) -> ColumnSpec:
     n = len(present)
-    if n < MANY or distinct < NEARLY_ALL * n or not bool((present == present.floor()).all()):
+    if n < MANY or distinct < NEARLY_ALL * n or not bool((present.to_numpy() % 1 == 0).all()):
         return spec
     low, high = float(present.min() or 0), float(present.max() or 0)  # type: ignore[arg-type]
     if distinct == n and high - low == n - 1:
