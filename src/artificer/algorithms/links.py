@@ -17,7 +17,7 @@ def score_columns(task: Task, n_classes: int) -> int:
 
 
 def link(raw: Doubles, task: Task) -> Doubles:
-    """Turn raw scores (n, t) into what ``Fitted.predict`` returns.
+    """Turn raw scores (n, t), or (..., n, t), into what ``Fitted.predict`` returns.
 
     Examples
     --------
@@ -27,9 +27,9 @@ def link(raw: Doubles, task: Task) -> Doubles:
     if task is Task.REGRESSION:
         return raw
     if task is Task.BINARY:
-        raw = np.concatenate([np.zeros_like(raw), raw], axis=1)
-    exponent = np.exp(raw - raw.max(axis=1, keepdims=True))
-    share: Doubles = exponent / exponent.sum(axis=1, keepdims=True)
+        raw = np.concatenate([np.zeros_like(raw), raw], axis=-1)
+    exponent = np.exp(raw - raw.max(axis=-1, keepdims=True))
+    share: Doubles = exponent / exponent.sum(axis=-1, keepdims=True)
     return share
 
 
@@ -39,4 +39,4 @@ def emit_link(graph: Graph, raw: str, task: Task) -> str:
         return raw
     if task is Task.BINARY:
         return graph.op("Sigmoid", graph.op("Mul", raw, graph.constant(np.array([[-1.0, 1.0]], np.float32))))
-    return graph.op("Softmax", raw, axis=1)
+    return graph.op("Softmax", raw, axis=-1)

@@ -25,7 +25,16 @@ Check = Callable[[type[Algorithm]], None]
 
 PARITY = 1e-5
 EXTREMES = (FLOAT32_MAX, -FLOAT32_MAX, 0.0, -0.0, 1e-38, -1e-38, 1e30)
-QUICK: Params = {"rounds": 40, "max_rounds": 60, "patience": 10, "trees": 15, "max_leaves": 60, "steps": 8}
+QUICK: Params = {
+    "rounds": 40,
+    "max_rounds": 60,
+    "patience": 10,
+    "trees": 15,
+    "max_leaves": 60,
+    "steps": 8,
+    "members": 2,
+    "width": 32,
+}
 """Smaller models, where an algorithm knows the name, so that the suite is quick."""
 
 
