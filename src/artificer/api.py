@@ -294,9 +294,20 @@ def _beside(source: str, folder: Path) -> str:
 
 
 def train_project(
-    project: Path, *, budget: str | None = None, seed: int | None = None, progress: Watch = _silent
+    project: Path,
+    *,
+    budget: str | None = None,
+    seed: int | None = None,
+    resume: bool = False,
+    progress: Watch = _silent,
 ) -> Json:
-    """Train a version of a project, register it, promote it when it deserves it, and write its report."""
+    """Train a version of a project, register it, promote it when it deserves it, and write its report.
+
+    Parameters
+    ----------
+    resume : go on with the newest run that was killed or interrupted: its finished fits are not repeated where the
+        table is the same, and the budget counts anew. Where there is no such run this is a new one.
+    """
     from artificer.loop import actions
     from artificer.problem.project import open_project
     from artificer.reports import run as reports
@@ -305,9 +316,16 @@ def train_project(
     opened = actions.with_overrides(open_project(project), **{"training.budget": budget, "training.seed": seed})
     opened.prepare()
     with opened.lock("training"):
-        document = actions.train_version(opened, _run_id(), watch=progress, threads=threads(), under_way=reports.warm)
+        run_id = actions.unfinished_run(opened) if resume else None
+        if resume:
+            progress(f"resuming run {run_id}" if run_id else "there is no unfinished run: starting anew", None, None)
+        document = actions.train_version(
+            opened, run_id or _run_id(), watch=progress, threads=threads(), under_way=reports.warm
+        )
         progress("writing the report", None, None)
         document |= _reported(opened, document)
+    if resume and not run_id:
+        document["notes"] = [*document["notes"], "there was no unfinished run to resume, so this one started anew"]
     document["seconds"] = round(_time.monotonic() - started, 3)
     return document
 

@@ -71,6 +71,7 @@ def train(
     project: ProjectOption = HERE,
     budget: Annotated[str | None, typer.Option(help='Time or work: "60s", "5m", "40 fits".')] = None,
     seed: Annotated[int | None, typer.Option(help="Seed of every random choice.")] = None,
+    resume: Annotated[bool, typer.Option("--resume", help="Go on with the last run that was interrupted.")] = False,
     as_json: JsonOption = False,
     debug: DebugOption = False,
 ) -> None:
@@ -81,7 +82,7 @@ def train(
         from artificer.cli.progress import progress
 
         with progress("train", quiet=False) as watch:
-            return api.train_project(project, budget=budget, seed=seed, progress=watch)
+            return api.train_project(project, budget=budget, seed=seed, resume=resume, progress=watch)
 
     _run(work, "train", as_json, debug)
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import dataclasses
 import json
+import shutil
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -33,6 +34,9 @@ if TYPE_CHECKING:
 RESERVE_SHARE = 0.04
 """Share of a training budget kept for registering and reporting, at most `RESERVE_MAX` seconds."""
 RESERVE_MAX = 4.0
+
+CHECKPOINT = "checkpoint"
+"""The folder of a run's finished fits, until the run has finished."""
 
 
 def registry_of(project: Project) -> Registry:
@@ -68,6 +72,13 @@ def champion_bundle(project: Project) -> tuple[int, Bundle]:
 
 def run_folder(project: Project, run_id: str) -> Path:
     return project.runs / run_id
+
+
+def unfinished_run(project: Project) -> str | None:
+    """The id of the newest run that was killed or interrupted while it searched, None where there is none."""
+    begun = sorted(place.parent.name for place in project.runs.glob(f"*/{CHECKPOINT}"))
+    left = [run_id for run_id in begun if run_document(project, run_id) is None]
+    return left[-1] if left else None
 
 
 def run_document(project: Project, run_id: str) -> Json | None:
@@ -118,6 +129,7 @@ def fit(
         recipe=recipe,
         production_rows=tuple(production_rows),
         newest_test_rows=newest_test_rows,
+        checkpoint=folder / CHECKPOINT,
         reserve_seconds=min(RESERVE_MAX, RESERVE_SHARE * (budget.seconds or 0.0)),
         cause=cause,
         parent=champion_version(project),
@@ -128,6 +140,7 @@ def fit(
     )
     run = train(request)
     save_record(run, folder)
+    shutil.rmtree(folder / CHECKPOINT, ignore_errors=True)
     return run.to_json()
 
 

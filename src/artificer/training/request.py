@@ -36,6 +36,7 @@ class TrainingRequest:
     recipe : when given it is repeated instead of searched.
     production_rows : rows with outcomes that came back from production, oldest first; they follow the source's.
     newest_test_rows : when given, the rows are in order of arrival and so many newest ones are the test set.
+    checkpoint : a folder of finished fits, which a run that was interrupted left or which this one may leave.
     reserve_seconds : part of the budget that the caller needs afterwards (registering, report).
     cause : why the run was started, for the lineage: "request", "performance", "drift", "first".
     parent : the version it would replace.
@@ -52,6 +53,7 @@ class TrainingRequest:
     recipe: Json | None = None
     production_rows: tuple[Json, ...] = ()
     newest_test_rows: int | None = None
+    checkpoint: Path | None = None
     reserve_seconds: float = 0.0
     cause: str = "request"
     parent: int | None = None

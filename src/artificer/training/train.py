@@ -348,6 +348,7 @@ def _search(
         clock=request.clock,
         progress=tell,
         executor=executor if executor.started else None,
+        checkpoint=request.checkpoint,
         model_mb=_bound(request.problem, "model_mb"),
     )
     return run_search(search) if request.recipe is None else refit(request.recipe, search)
