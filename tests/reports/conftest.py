@@ -143,6 +143,10 @@ def _document(task: Task) -> dict[str, Any]:
             _candidate("catboost", None, 0.08, 0.0, "skipped"),
         ],
         "ensemble_score": 0.8519,
+        "options": [
+            {"members": ["catboost"], "models": 1, "score": 0.85, "row_us": 41.2, "mb": 0.4, "chosen": False},
+            {"members": ["catboost"], "models": 5, "score": 0.85, "row_us": 141.4, "mb": 2.1, "chosen": True},
+        ],
         "evaluation": evaluation,
         "importance": [
             {"column": "age", "kind": "numbers", "value": 0.02, "low": 0.01, "high": 0.03, "repeats": 5},

@@ -272,3 +272,9 @@ def test_it_is_written_whole_or_not_at_all(tmp_path: Path, document: Document) -
     assert [found.name for found in path.parent.iterdir()] == ["report.html"]
     with pytest.raises(ArtificerError, match="the report could not be written"):
         write_report({}, path / "below-a-file.html")
+
+
+def test_the_alternatives_are_listed_with_their_prices(document: Document, page: PageOf) -> None:
+    found = page(render_report(document("binary")))
+    assert "What a larger or smaller model would cost" in found.text
+    assert "141" in found.text

@@ -30,12 +30,24 @@ def leaderboard(document: Json) -> Json | None:
         "total": count(len(rows)),
         "scored": count(len(scored)),
         "ensemble": number(document.get("ensemble_score"), 4),
+        "options": [_option(row) for row in document.get("options") or ()],
         "members": [{"name": plain(row.get("name"), 60), "weight": share(row.get("weight"))} for row in chosen],
         "rows": long_table([_candidate(row) for row in rows]),
         "chart": _leaderboard_chart(scored, metric),
         "intervals": any(real(pair(row.get("interval"))[0]) is not None for row in scored),
         "charted": count(min(sum(row.get("algorithm") != "constant" for row in scored), IN_CHART)),
         "constant": next((number(row["score"]) for row in scored if row.get("algorithm") == "constant"), None),
+    }
+
+
+def _option(row: Json) -> Json:
+    return {
+        "members": ", ".join(plain(name, _NAME) for name in row.get("members") or ()),
+        "models": count(row.get("models")),
+        "score": number(row.get("score"), 4),
+        "row": number(row.get("row_us"), 3),
+        "mb": number(row.get("mb"), 3),
+        "chosen": "yes" if row.get("chosen") else "",
     }
 
 

@@ -109,6 +109,8 @@ class TrainingRun:
             "rejects": str(self.rejects) if self.rejects else None,
             "leaderboard": [_pair_interval(row) for row in self.leaderboard["rows"]],
             "ensemble_score": self.leaderboard["score"],
+            "ensemble_interval": _pair_interval(self.leaderboard)["interval"],
+            "options": self.leaderboard["options"],
             "evaluation": self.evaluation,
             "importance": list(self.importance),
             "columns": list(self.columns),

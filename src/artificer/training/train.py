@@ -52,6 +52,8 @@ SHORT_SECONDS = 20.0
 """Under a shorter budget only the metrics that were asked for are estimated; their intervals take seconds."""
 REFERENCE_ROWS = 1000
 """So many of the newest rows describe the present after a retraining, where there are so many."""
+SLOWEST = 3.0
+"""How many times the median the slowest of a hundred rows takes on a machine that does other things too."""
 SMALL_BYTES = 30_000
 SMALL_CELLS = 30_000
 LUCK_MOST = 0.025
@@ -350,6 +352,7 @@ def _search(
         executor=executor if executor.started else None,
         checkpoint=request.checkpoint,
         model_mb=_bound(request.problem, "model_mb"),
+        row_ms=_row_ms(request.problem),
     )
     return run_search(search) if request.recipe is None else refit(request.recipe, search)
 
@@ -418,6 +421,13 @@ def directions(problem: Problem, prepared: Prepared) -> dict[str, int]:
 def _bound(problem: Problem, name: str) -> float | None:
     bounds = [r.bound for r in problem.requirements if r.name == name and r.op.startswith("<")]
     return min(bounds) if bounds else None
+
+
+def _row_ms(problem: Problem) -> float | None:
+    """What half of the single rows may take; the slowest of a hundred take a multiple of it."""
+    slowest = _bound(problem, "latency_p99_ms")
+    bounds = [_bound(problem, "latency_p50_ms"), None if slowest is None else slowest / SLOWEST]
+    return min((bound for bound in bounds if bound is not None), default=None)
 
 
 def _is_constant(found: SearchResult) -> bool:
@@ -610,7 +620,7 @@ def _record(
             {**item.to_json(), "verdict": item.verdict.value, "sentence": item.reason} for item in verdict.requirements
         ),
         "rows": rows,
-        "leaderboard": found.leaderboard.to_json(),
+        "leaderboard": {**found.leaderboard.to_json(), "options": [option.to_json() for option in found.options]},
         "evaluation": evaluation.to_json(),
         "columns": tuple(_column(column) for column in contract.columns),
         "notes": tuple(_unique([*read.notes, *prepared.notes, *found.notes, *evaluation.notes])),
