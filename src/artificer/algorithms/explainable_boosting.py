@@ -30,6 +30,7 @@ class ExplainableBoosting(Algorithm):
 
     It stops by rows of its own, other ones for each member, and does not look at validation rows. Before a deadline a
     few rounds are timed, and no more are allowed than will fit. The model is deployed as one tree for each function.
+    A feature with a monotone constraint is in no pair.
 
     Parameters
     ----------
@@ -53,7 +54,7 @@ class ExplainableBoosting(Algorithm):
     """
 
     name = "explainable_boosting"
-    tags = AlgorithmTags(family="additive", representation="trees", missing_values=True)
+    tags = AlgorithmTags(family="additive", representation="trees", missing_values=True, monotone_constraints=True)
     defaults: ClassVar[Params] = {
         "members": 4,
         "pairs": 6,
@@ -139,6 +140,7 @@ class ExplainableBoosting(Algorithm):
             smoothing_rounds=min(50, rounds // 4),
             interaction_smoothing_rounds=min(50, rounds // 4),
             min_samples_leaf=self.params["min_samples_leaf"],
+            monotone_constraints=list(context.monotone) or None,
             n_jobs=context.threads,
             random_state=context.seed % 2**31,
         )
