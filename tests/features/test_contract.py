@@ -14,6 +14,7 @@ from artificer.testing.encoders import check_encoder, checks
 from artificer.types import Doubles, Floats, Ints, Kind, Strings
 
 AWKWARD: dict[str, dict[str, Any]] = {
+    "category_words": {"width": 2, "max_levels": 3},
     "categorical_count": {"max_levels": 1},
     "categorical_onehot": {"max_indicators": 2, "min_count": 2, "max_levels": 4},
     "categorical_ordinal": {"max_levels": 2},
@@ -48,6 +49,7 @@ def test_discovery_finds_one_encoder_a_file() -> None:
         "categorical_ordinal",
         "categorical_target",
         "category_pairs",
+        "category_words",
         "datetime_cyclic",
         "datetime_parts",
         "group_numbers",

@@ -29,7 +29,9 @@ def names_of(blocks: Blocks) -> dict[Kind, list[str]]:
     return {kind: [f"{kind.value} {j}" for j in range(blocks.of(kind).shape[1])] for kind in Kind}
 
 
-def table(n: int, levels: Sequence[int] = (3, 40, 300), numbers: int = 3, times: int = 2, seed: int = 0) -> Blocks:
+def table(
+    n: int, levels: Sequence[int] = (3, 40, 300), numbers: int = 3, times: int = 2, seed: int = 0, texts: int = 0
+) -> Blocks:
     rng = np.random.default_rng(seed)
     strings = np.empty((n, len(levels)), dtype=object)
     for j, count in enumerate(levels):
@@ -39,7 +41,9 @@ def table(n: int, levels: Sequence[int] = (3, 40, 300), numbers: int = 3, times:
     block[rng.random(block.shape) < 0.1] = np.nan
     moments = rng.integers(1_500_000_000, 1_700_000_000, (n, times))
     moments[rng.random(moments.shape) < 0.1] = MISSING_TIME
-    return Blocks(block, strings, moments)
+    words = np.array([*["the", "cat", "sat", "on", "a", "red", "mat", "and", "slept"], ""], dtype=object)
+    said = [[" ".join(rng.choice(words, rng.integers(0, 9))).strip() for _ in range(texts)] for _ in range(n)]
+    return Blocks(block, strings, moments, np.array(said, dtype=object).reshape(n, texts))
 
 
 def run(fragment: Fragment, blocks: Blocks) -> Floats:
@@ -58,14 +62,14 @@ def extreme_rows(like: Blocks, n: int = 50) -> Blocks:
         k, pool = like.of(kind).shape[1], EXTREMES[kind]
         return block_of(kind, [[pool[i] for i in row] for row in rng.integers(0, len(pool), (n, k))], k)
 
-    return Blocks(of(Kind.NUMBERS), of(Kind.STRINGS), of(Kind.TIMES))
+    return Blocks(of(Kind.NUMBERS), of(Kind.STRINGS), of(Kind.TIMES), of(Kind.TEXTS))
 
 
 @pytest.mark.parametrize("task", list(Task))
 @pytest.mark.parametrize("name", NAMES)
 def test_graph_and_python_agree_on_whole_tables(name: Any, task: Task) -> None:
-    blocks, later = table(600), table(100, levels=(5, 60, 900), seed=1)
-    c = {Task.BINARY: 2, Task.MULTICLASS: 3, Task.REGRESSION: 1}[task]
+    blocks, later = table(600, texts=2), table(100, levels=(5, 60, 900), seed=1, texts=2)
+    c = {Task.BINARY: 2, Task.MULTICLASS: 3}.get(task, 1)
     y = np.arange(600) % c if task.is_classification else np.linspace(-5, 5, 600)
     spec = plan(name, blocks, names_of(blocks), task, c)
     representation = Representation(RepresentationSpec.from_json(json.loads(json.dumps(spec.to_json()))))
@@ -115,7 +119,8 @@ def test_columns_of_one_value_are_left_out_and_half_missing_ones_are_not() -> No
     numbers = np.array([[1, np.nan, 1], [1, np.nan, np.nan]], dtype=np.float32)
     strings = np.array([["a", "", ""], ["a", "", "b"]], dtype=object)
     times = np.array([[5, MISSING_TIME, 5], [5, MISSING_TIME, MISSING_TIME]])
-    blocks = Blocks(numbers, strings, times)
+    texts = np.array([["a b", "", ""], ["a b", "", "a c"]], dtype=object)
+    blocks = Blocks(numbers, strings, times, texts)
     spec = plan("trees", blocks, names_of(blocks), Task.REGRESSION, 1)
     assert {step.kind: step.columns for step in spec.steps} == dict.fromkeys(Kind, (2,))
 
@@ -123,7 +128,7 @@ def test_columns_of_one_value_are_left_out_and_half_missing_ones_are_not() -> No
 @pytest.mark.parametrize("name", NAMES)
 @pytest.mark.parametrize("present", list(Kind))
 def test_a_table_with_columns_of_one_kind(name: Any, present: Kind) -> None:
-    whole = table(80)
+    whole = table(80, texts=2)
     empty = {kind: whole.of(kind)[:, :0] for kind in Kind if kind is not present}
     blocks = Blocks(**{kind.value: empty.get(kind, whole.of(kind)) for kind in Kind})
     representation = Representation(plan(name, blocks, names_of(blocks), Task.BINARY, 2))
@@ -158,6 +163,29 @@ def test_an_unknown_encoder_and_an_absent_column_are_named() -> None:
     absent = RepresentationSpec("x", (EncoderStep("numeric_scaled", {}, Kind.NUMBERS, (7,)),))
     with pytest.raises(TrainingError, match="wants column 7 of a numbers block that has 3"):
         Representation(absent).fit_transform(blocks, None, names_of(blocks), seed=0)
+
+
+def test_texts_get_points_and_scores_and_titles_get_points() -> None:
+    titles = np.array(
+        [[f"{a}{b} driver of {c}"] for a in "abcd" for b in "efgh" for c in ("bus", "van", "car", "tram")]
+    )
+    blocks = Blocks(
+        np.zeros((64, 0), np.float32),
+        titles.astype(object),
+        np.zeros((64, 0), np.int64),
+        np.array([[f"a {i} b"] for i in range(64)], dtype=object),
+    )
+    for name in ("trees", "linear"):
+        steps = {step.encoder: step for step in plan(name, blocks, names_of(blocks), Task.BINARY, 2).steps}
+        assert steps.keys() >= {"text_embedding", "text_target", "category_words"}
+        representation = Representation(plan(name, blocks, names_of(blocks), Task.BINARY, 2))
+        y = np.array([[float("bus" in title)] for title in titles[:, 0]])
+        features = representation.fit_transform(blocks, y, names_of(blocks), seed=0)
+        assert_same(run(representation.fragment(), blocks)[:1], representation.transform(blocks)[:1], name)
+        assert features.shape == (64, len(representation.feature_names_))
+    numbered = Blocks(blocks.numbers, np.array([[f"room {i}"] for i in range(64)], dtype=object), blocks.times)
+    plain = plan("trees", numbered, names_of(numbered), Task.BINARY, 2)
+    assert "category_words" not in {step.encoder for step in plain.steps}
 
 
 def test_encoders_of_categories_share_one_lookup() -> None:

@@ -78,7 +78,7 @@ def test_a_value_outside_the_source_s_type_widens_the_column(
 def test_what_cannot_be_held_is_counted() -> None:
     frame = pl.DataFrame({"n": [1], "b": [True], "t": [time(1)], "l": [[1]]})
     found = combine(
-        frame, [{"n": "many", "b": 2, "t": "2020-01-01", "l": [3]}, {"n": {}, "b": None, "t": None, "l": None}]
+        frame, [{"n": "many", "b": 2, "t": "2020-01-01", "l": [[3]]}, {"n": {}, "b": None, "t": None, "l": None}]
     )
     assert [note.split(" value")[0] for note in found.notes] == [
         'column "n": 2',
@@ -87,6 +87,13 @@ def test_what_cannot_be_held_is_counted() -> None:
         'column "l": 1',
     ]
     assert found.frame.tail(2).rows() == [(None,) * 4] * 2
+
+
+def test_lists_come_back_as_the_source_writes_them() -> None:
+    frame = pl.DataFrame({"l": [[1], [2]], "j": ['["a"]', "[]"]})
+    found = combine(frame, [{"l": [3, 4], "j": ["b", 1]}, {"l": "[5]", "j": '["c"]'}, {"l": None, "j": None}])
+    assert found.frame.tail(3).rows() == [([3, 4], '["b", 1]'), ([5], '["c"]'), (None, None)]
+    assert combine(frame, [{"l": ["x"], "j": []}]).frame["l"].to_list() == [["1"], ["2"], ["x"]]
 
 
 def test_a_target_of_whole_numbers_keeps_the_fractions_of_outcomes() -> None:

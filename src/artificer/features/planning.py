@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 
 import numpy as np
 
@@ -25,9 +25,10 @@ ALL_LEVELS = 200_000
 """Levels kept per column, and over all columns: they travel with the model."""
 CLIP = 10.0
 TEXT_WIDTH = {"trees": 32, "linear": 64}
+SHORT_TEXT_WIDTH = 32
 TEXT_WIDTH_LEAST = 8
 TEXT_TARGETS = 50
-"""Directions and scores of all text columns together, and the least of directions for each."""
+"""Directions and scores of all such columns together, and the least of directions for each."""
 LONG_TAIL = 0.01
 """A column with a larger share of values beyond the clip is also shown by ranks."""
 GROUPS = 6
@@ -51,10 +52,11 @@ def plan(
     """Choose the encoders of a representation for a table. The same table gives the same plan.
 
     ``trees``: numbers as they are; codes for categories, averages of the target from 9 levels on, frequencies in
-    place of codes from 256 on; calendar parts; for texts the main directions of their words and a score of what the
-    words say of the target. ``linear``: imputed and scaled numbers, with normal scores beside those that have long
-    tails; indicators for categories of up to 50 levels, averages of the target for others; circles and elapsed time;
-    the same of texts, with more directions. ``none``: a single 0. Columns that hold one value only are left out.
+    place of codes from 256 on; calendar parts. ``linear``: imputed and scaled numbers, with normal scores beside those
+    that have long tails; indicators for categories of up to 50 levels, averages of the target for others; circles and
+    elapsed time. Both: the main directions of the words of texts, and a score of what they say of the target; such
+    directions also for categories of more than 50 levels that are mostly of several words. ``none``: a single 0.
+    Columns that hold one value only are left out.
 
     Modifiers follow the base after plus signs, in any order: ``trees+pairs`` adds differences, ratios, products and
     sums of numbers, ``trees+groups`` numbers compared with the average of their category, ``trees+cross`` pairs of
@@ -88,7 +90,7 @@ def plan(
     steps = _trees(numbers, levels, times, t) if base == "trees" else _linear(blocks, numbers, levels, times, t)
     planned = [EncoderStep(*step) for step in steps if step[3]]
     planned += _generated(modifiers, numbers, levels, len(blocks))
-    planned += _of_texts(base, blocks)
+    planned += _of_short_texts(blocks, levels) + _of_texts(base, blocks)
     return RepresentationSpec(name, tuple(planned), SELECTED in modifiers)
 
 
@@ -134,6 +136,23 @@ def _generated(
     if "cross" in modifiers and len(levels) > 1:
         steps.append(EncoderStep("category_pairs", cap, Kind.STRINGS, tuple(levels)))
     return steps
+
+
+def _of_short_texts(blocks: Blocks, levels: Mapping[int, int]) -> list[EncoderStep]:
+    """Points of many categories that are written in several words."""
+    columns = tuple(
+        j for j, count in levels.items() if count > ONEHOT_LEVELS and _words(set(blocks.strings[:, j].tolist())) >= 2
+    )
+    if not columns:
+        return []
+    params = {"width": max(TEXT_WIDTH_LEAST, SHORT_TEXT_WIDTH // len(columns)), "max_levels": _level_cap(levels)}
+    return [EncoderStep("category_words", params, Kind.STRINGS, columns)]
+
+
+def _words(levels: Collection[str]) -> float:
+    """Words with a letter that a level has on average; the number in "room 12" is none."""
+    present = [level for level in levels if level]
+    return sum(any(map(str.isalpha, word)) for level in present for word in level.split()) / max(len(present), 1)
 
 
 def _of_texts(base: str, blocks: Blocks) -> list[EncoderStep]:

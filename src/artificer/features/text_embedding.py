@@ -8,7 +8,7 @@ from typing import ClassVar, Self
 import numpy as np
 
 from artificer.features.base import Encoder, EncoderTags
-from artificer.features.tokens import Tokens, TokenTable, column, sample_of
+from artificer.features.tokens import Tokens, TokenTable, column, directions, sample_of
 from artificer.features.zeros import emit_zeros
 from artificer.graph import Graph
 from artificer.types import Doubles, Floats, Ints, Kind, Strings
@@ -72,11 +72,9 @@ class TextEmbedding(Encoder):
         counts = tokens.count(sample)
         rows = np.asarray((counts > 0).sum(axis=0)).ravel()
         weights: Doubles = np.log((1.0 + len(sample)) / (1.0 + rows)) + 1.0
-        directions = _directions(counts.multiply(weights).tocsr(), self.width)
+        vectors = directions(counts.multiply(weights).tocsr(), self.width)
         ones = np.ones((len(weights), 1))
-        return TokenTable.of(
-            tokens, np.concatenate([weights[:, None] * directions, weights[:, None] ** 2, ones], axis=1)
-        )
+        return TokenTable.of(tokens, np.concatenate([weights[:, None] * vectors, weights[:, None] ** 2, ones], axis=1))
 
     def transform(self, block: Floats | Strings | Ints) -> Floats:
         parts = []
@@ -99,19 +97,3 @@ class TextEmbedding(Encoder):
             one = graph.constant(np.array([1.0], dtype=np.float32))
             parts += [graph.op("Div", points, length), graph.op("Log", graph.op("Add", known, one))]
         return graph.concat(parts)
-
-
-def _directions(weighted: object, width: int) -> Doubles:
-    """The main right singular vectors (v, d) of rows scaled to length 1, d at most `width`."""
-    from scipy.sparse import csr_matrix, diags
-    from sklearn.utils.extmath import randomized_svd
-
-    rows: csr_matrix = weighted
-    length = np.sqrt(np.asarray(rows.multiply(rows).sum(axis=1)).ravel())
-    unit = diags(1.0 / np.maximum(length, 1e-12)) @ rows
-    d = min(width, unit.shape[1], int((length > 0).sum()))
-    if d == 0:
-        return np.zeros((unit.shape[1], 0))
-    _, sizes, vectors = randomized_svd(unit, d, n_iter=2, random_state=0)
-    found: Doubles = vectors[sizes > 1e-6 * sizes.max(initial=0.0)].T
-    return found

@@ -87,10 +87,9 @@ class TextTarget(Encoder):
             whole = self._sums(counts, target)
             for f in np.unique(fold):
                 held = np.flatnonzero(fold == f)
-                others = [
-                    total - part for total, part in zip(whole, self._sums(counts[held], target[held]), strict=True)
-                ]
-                table = self._table(Tokens((), self.pairs), self._weigh(*others, target))
+                own = self._sums(counts[held], target[held])
+                weights = self._weigh(whole[0] - own[0], whole[1] - own[1], target)
+                table = self._table(Tokens((), self.pairs), weights)
                 encoded[held] = _scores(table, counts[held])
             parts.append(encoded)
         return np.concatenate(parts, axis=1) if parts else np.zeros((n, 0), dtype=np.float32)

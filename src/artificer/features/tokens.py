@@ -6,11 +6,11 @@ enough to be exact in float32, so that neither the order of adding nor the paddi
 
 from __future__ import annotations
 
-from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections import defaultdict
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from itertools import pairwise
+from itertools import chain, count
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 from artificer.features.zeros import emit_zeros
 from artificer.graph import Graph
 from artificer.graph.builder import ML
-from artificer.types import Doubles, Floats
+from artificer.types import Doubles, Floats, Ints
 
 if TYPE_CHECKING:
     from scipy.sparse import csr_matrix
@@ -30,21 +30,22 @@ STEPS = 2**13 - 1
 """Size of the largest whole number in a table: a thousand of them add up below 2**24."""
 
 
-def tokens_of(text: str, pairs: bool) -> list[str]:
-    """Split a text of the block into its words and, if asked, pairs of neighbours.
+@dataclass(frozen=True)
+class Tokens:
+    """The tokens of a column that count, the most frequent first; others are as good as absent.
+
+    Attributes
+    ----------
+    kept : words and pairs of words; both words of a pair are kept too.
 
     Examples
     --------
-    >>> tokens_of("not at all", pairs=True)
-    ['not', 'at', 'all', 'not at', 'at all']
+    >>> tokens = Tokens.learn(["not at all", "not at home", ""], most=10, least_rows=2, pairs=True)
+    >>> tokens.kept
+    ('at', 'not', 'not at')
+    >>> tokens.count(["not at at", "all"]).toarray().tolist()
+    [[2.0, 1.0, 1.0], [0.0, 0.0, 0.0]]
     """
-    words = text.split(" ")
-    return [*words, *(f"{a} {b}" for a, b in pairwise(words) if a and b)] if pairs else words
-
-
-@dataclass(frozen=True)
-class Tokens:
-    """The tokens of a column that count, the most frequent first; others are as good as absent."""
 
     kept: tuple[str, ...]
     pairs: bool
@@ -52,35 +53,46 @@ class Tokens:
     @classmethod
     def learn(cls, texts: Sequence[str], most: int, least_rows: int, pairs: bool) -> Tokens:
         """Keep at most `most` tokens, those of at least `least_rows` texts and of the most; ties by alphabet."""
-        rows: Counter[str] = Counter()
-        for text in texts:
-            if text:
-                rows.update(set(tokens_of(text, pairs)))
-        rows.pop("", None)
-        found = [(-count, token) for token, count in rows.items() if count >= least_rows]
+        places: defaultdict[str, int] = defaultdict(count().__next__)
+        rows, ids = _words(texts, places.__getitem__)
+        words = list(places)
+        found = [(-n, words[i]) for i, n in _frequent(rows, ids, least_rows) if words[i]]
+        if pairs:
+            together = rows[1:] == rows[:-1]
+            codes = (ids[:-1] * len(words) + ids[1:])[together]
+            both = ((*divmod(code, len(words)), n) for code, n in _frequent(rows[1:][together], codes, least_rows))
+            found += [(-n, f"{words[a]} {words[b]}") for a, b, n in both if words[a] and words[b]]
         found.sort()
-        return cls(tuple(token for _, token in found[:most]), pairs)
+        kept = [token for _, token in found[:most]]
+        known = {token for token in kept if " " not in token}
+        return cls(tuple(token for token in kept if known.issuperset(token.split(" "))), pairs)
 
     @cached_property
-    def _lookup(self) -> dict[str, int]:
-        return {token: i for i, token in enumerate(self.kept)}
+    def _lookup(self) -> tuple[dict[str, int], Ints, Ints]:
+        """Places of the words, and of the pairs: their codes in rising order, and which place each has."""
+        words = {token: i for i, token in enumerate(self.kept) if " " not in token}
+        v = len(self.kept)
+        pairs = [(i, token.split(" ")) for i, token in enumerate(self.kept) if " " in token]
+        codes = np.array([words[a] * v + words[b] for _, (a, b) in pairs], dtype=np.int64)
+        order = np.argsort(codes)
+        return words, codes[order], np.array([i for i, _ in pairs], dtype=np.int64)[order]
 
-    def count(self, texts: Iterable[str]) -> csr_matrix:
+    def count(self, texts: Sequence[str]) -> csr_matrix:
         """How often each text has each token, (n, v)."""
         from scipy.sparse import csr_matrix
 
-        find, pairs = self._lookup.get, self.pairs
-        columns: list[int] = []
-        ends = [0]
-        for text in texts:
-            if text:
-                columns.extend(i for i in map(find, tokens_of(text, pairs)) if i is not None)
-            ends.append(len(columns))
+        words, codes, places = self._lookup
+        rows, ids = _words(texts, lambda word: words.get(word, -1))
+        known = ids >= 0
+        of_rows, columns = rows[known], ids[known]
+        if len(codes):
+            both = (rows[1:] == rows[:-1]) & known[1:] & known[:-1]
+            wanted = (ids[:-1] * len(self.kept) + ids[1:])[both]
+            at = np.minimum(np.searchsorted(codes, wanted), len(codes) - 1)
+            hit = codes[at] == wanted
+            of_rows, columns = np.append(of_rows, rows[1:][both][hit]), np.append(columns, places[at[hit]])
         ones = np.ones(len(columns))
-        shape = (len(ends) - 1, len(self.kept))
-        counts = csr_matrix((ones, np.array(columns, dtype=np.int32), np.array(ends)), shape=shape)
-        counts.sum_duplicates()
-        return counts
+        return csr_matrix((ones, (of_rows, columns)), shape=(len(texts), len(self.kept)))
 
     def emit(self, graph: Graph, column: str) -> str:
         """Write the lookup of a column (n) into `graph`; int64 places (n, T) in the tokens return, v for all others."""
@@ -145,6 +157,23 @@ class TokenTable:
         return graph.op("Mul", total, graph.constant(self.steps))
 
 
+def _words(texts: Sequence[str], place: Callable[[str], int]) -> tuple[Ints, Ints]:
+    """The row and the place of every word of all texts, in their order."""
+    split = [text.split(" ") if text else [] for text in texts]
+    sizes = np.fromiter(map(len, split), dtype=np.int64, count=len(split))
+    ids = np.fromiter(map(place, chain.from_iterable(split)), dtype=np.int64, count=int(sizes.sum()))
+    return np.repeat(np.arange(len(split)), sizes), ids
+
+
+def _frequent(rows: Ints, ids: Ints, least_rows: int) -> list[tuple[int, int]]:
+    """Which ids stand in at least so many rows, and in how many."""
+    distinct, places = np.unique(ids, return_inverse=True)
+    once = np.unique(rows * max(len(distinct), 1) + places) % max(len(distinct), 1)
+    counts = np.bincount(once, minlength=len(distinct))
+    chosen = np.flatnonzero(counts >= max(least_rows, 1))
+    return list(zip(distinct[chosen].tolist(), counts[chosen].tolist(), strict=True))
+
+
 def sample_of(texts: Sequence[str]) -> list[str]:
     """Draw as many texts as hold about ``MOST_LEARNT`` tokens; all where they do not hold more."""
     sizes = np.fromiter((text.count(" ") + 1 for text in texts), dtype=np.int64, count=len(texts))
@@ -153,6 +182,21 @@ def sample_of(texts: Sequence[str]) -> list[str]:
     order = np.random.default_rng(0).permutation(len(texts))
     most = int(np.searchsorted(np.cumsum(sizes[order]), MOST_LEARNT))
     return [texts[i] for i in np.sort(order[: max(most, 1)]).tolist()]
+
+
+def directions(weighted: csr_matrix, width: int) -> Doubles:
+    """The main right singular vectors (v, d) of rows scaled to length 1, d at most `width`."""
+    from scipy.sparse import diags
+    from sklearn.utils.extmath import randomized_svd
+
+    length = np.sqrt(np.asarray(weighted.multiply(weighted).sum(axis=1)).ravel())
+    unit = diags(1.0 / np.maximum(length, 1e-12)) @ weighted
+    d = min(width, unit.shape[1], int((length > 0).sum()))
+    if d == 0:
+        return np.zeros((unit.shape[1], 0))
+    _, sizes, vectors = randomized_svd(unit, d, n_iter=2, random_state=0)
+    found: Doubles = vectors[sizes > 1e-6 * sizes.max(initial=0.0)].T
+    return found
 
 
 def column(graph: Graph, block: str, j: int) -> str:

@@ -68,7 +68,18 @@ def _typed(name: str, cells: list[Any], dtype: pl.DataType) -> pl.Series:
         zone = dtype.time_zone if isinstance(dtype, pl.Datetime) else None
         stamps = pl.Series(name, cells, dtype=pl.Datetime("us"))
         return stamps.dt.replace_time_zone("UTC").dt.convert_time_zone(zone) if zone else stamps
+    if isinstance(dtype, (pl.List, pl.Array)):
+        return _lists(name, cells, dtype)
     return pl.Series(name, cells, dtype=pl.Duration("us") if dtype == pl.Duration else dtype)
+
+
+def _lists(name: str, cells: list[Any], dtype: pl.List | pl.Array) -> pl.Series:
+    """Lists of the source's type where all values fit it, else of texts."""
+    try:
+        return pl.Series(name, cells, dtype=pl.List(dtype.inner), strict=True)
+    except (TypeError, pl.exceptions.PolarsError):
+        texts = [None if v is None else [canonical_text(item) or None for item in v] for v in cells]
+        return pl.Series(name, texts, dtype=pl.List(pl.String))
 
 
 def _untyped(name: str, values: Sequence[Any]) -> pl.Series:
@@ -168,4 +179,6 @@ _WRITERS: dict[Any, Callable[[Any, ColumnSpec], Any]] = {
     pl.Datetime: _moment,
     pl.Time: _clock,
     pl.Duration: _span,
+    pl.List: _list,
+    pl.Array: _list,
 }
