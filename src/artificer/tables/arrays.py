@@ -180,7 +180,8 @@ def _plain(value: Any) -> Any:
 
 def _blank(text: pl.Series, column: ColumnSpec) -> Mask:
     """Cells that stand for missing: null, blank, or one of the column's markers."""
-    return marked(text, column.missing) | text.is_null().to_numpy()
+    found = marked(text, column.missing)
+    return found | text.is_null().to_numpy() if text.null_count() else found
 
 
 def _numbers(series: pl.Series, column: ColumnSpec) -> Cells:

@@ -227,7 +227,8 @@ def read_text(column: pl.Series, *, decimal_comma: bool = False) -> Reading:
     >>> read_text(pl.Series(["red", "blue", None])).reads
     'text'
     """
-    text = stripped(column).rename("text").drop_nulls()
+    text = stripped(column).rename("text")
+    text = text.drop_nulls() if text.null_count() else text
     if not decimal_comma:
         reading = _plain_numbers(text)
         if reading is not None:

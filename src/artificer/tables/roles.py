@@ -193,7 +193,7 @@ def _settle(spec: ColumnSpec, series: pl.Series) -> ColumnSpec:
     if spec.role in (Role.IGNORED, Role.CONSTANT):
         return spec
     values = _values(spec, series)
-    present = values.drop_nulls()
+    present = values.drop_nulls() if values.null_count() else values
     if present.is_empty():
         return replace(spec, role=Role.CONSTANT, reason="every cell is missing")
     distinct = present.n_unique()
