@@ -23,7 +23,7 @@ from artificer.metrics.base import Metric, default_metric, metric, metrics
 from artificer.problem.model import Problem
 from artificer.search.records import Budget, Progress, SearchRequest, SearchResult, balanced
 from artificer.splits.order import infer_order
-from artificer.splits.split import fold_count, folds, holdout
+from artificer.splits.split import FEWEST_ROWS, fold_count, folds, holdout
 from artificer.training.combine import combine
 from artificer.training.lineage import lineage
 from artificer.training.measure import measure
@@ -309,15 +309,17 @@ def _search(
 
     training, contract = request.problem.training, prepared.contract
     y, task = prepared.y[rows], contract.task
-    parts = folds(
-        len(rows),
-        task,
-        y,
-        fold_count(len(rows)),
-        derive_seed(training.seed, "folds"),
-        groups=None if prepared.groups is None or request.newest_test_rows is not None else prepared.groups[rows],
-        times=None if times is None else times[rows],
-    )
+    parts: Sequence[tuple[Ints, Ints]] = ()  # so few rows are the baseline's alone
+    if len(rows) >= FEWEST_ROWS:
+        parts = folds(
+            len(rows),
+            task,
+            y,
+            fold_count(len(rows)),
+            derive_seed(training.seed, "folds"),
+            groups=None if prepared.groups is None or request.newest_test_rows is not None else prepared.groups[rows],
+            times=None if times is None else times[rows],
+        )
     wanted = training.budget
     if wanted.fits is not None:
         budget = Budget(fits=wanted.fits)
