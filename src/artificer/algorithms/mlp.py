@@ -51,9 +51,9 @@ class MLP(Algorithm):
     Examples
     --------
     >>> X = np.linspace(-1, 1, 200, dtype=np.float32)[:, None]
-    >>> fitted = MLP().fit(X, X[:, 0].astype(float) ** 2, FitContext(Task.REGRESSION, 1))
-    >>> fitted.predict(np.float32([[-0.8], [0.0], [0.8]])).round(1).tolist()
-    [[0.6], [0.0], [0.6]]
+    >>> fitted = MLP(rounds=60).fit(X, (abs(X[:, 0]) > 0.5).astype(float), FitContext(Task.BINARY, 2))
+    >>> fitted.predict(np.float32([[-1.0], [0.0], [1.0]])).argmax(axis=1).tolist()
+    [1, 0, 1]
     """
 
     name = "mlp"
