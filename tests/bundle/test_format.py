@@ -18,7 +18,9 @@ from artificer.bundle import files
 from artificer.bundle.container import SEAL, SEAL_BYTES, pack
 from artificer.bundle.format import FORMAT, BundleContent, load_bundle, write_bundle
 from artificer.errors import ArtificerError, BundleDamagedError, BundleError, BundleFormatError, MissingError
+from artificer.tables.contract import ColumnSpec
 from artificer.testing.bundles import CREATED
+from artificer.types import Role
 
 ROW = {"age": 30, "city": "Rome", "member": True, "seen": "2024-01-01T00:00:00Z"}
 
@@ -318,3 +320,15 @@ def test_reading_needs_no_training_library(bundle_path: Path) -> None:
     )
     done = subprocess.run([sys.executable, "-c", code, str(bundle_path)], capture_output=True, text=True, check=False)
     assert (done.returncode, done.stdout, done.stderr) == (0, "(1, 2)\n", "")
+
+
+def test_a_bundle_from_when_texts_fed_no_model_still_answers(tmp_path: Path, content: BundleContent) -> None:
+    row = {"age": 41, "city": "Rome", "member": True, "seen": "2024-01-01", "story": "Went there, once"}
+    write_bundle(tmp_path / "plain.artificer", content, CREATED)
+    before, _ = load_bundle(tmp_path / "plain.artificer").predict_rows([row])
+    story = ColumnSpec("story", Role.TEXT, "free text", "String")
+    older = replace(content, contract=replace(content.contract, columns=(*content.contract.columns, story)))
+    write_bundle(tmp_path / "older.artificer", older, CREATED)
+    after, warnings = load_bundle(tmp_path / "older.artificer").predict_rows([row])
+    assert warnings == ()
+    np.testing.assert_array_equal(after, before)

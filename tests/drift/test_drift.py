@@ -243,3 +243,19 @@ def test_long_categories_are_counted_as_others() -> None:
 def test_holm() -> None:
     assert holm([0.5, 0.001, 0.02]) == pytest.approx([0.5, 0.003, 0.04])
     assert holm([]) == []
+
+
+def test_texts_are_compared_by_their_length_and_by_what_is_missing() -> None:
+    rng = np.random.default_rng(8)
+
+    def said(n: int, most: int) -> Blocks:
+        texts = np.array([[" ".join(["word"] * int(k))] for k in rng.integers(0, most, n)], dtype=object)
+        return Blocks(np.zeros((n, 0), np.float32), np.zeros((n, 0), object), np.zeros((n, 0), np.int64), texts)
+
+    reference = summarise(said(3_000, 12), {Kind.TEXTS: ["story"]}, task=Task.REGRESSION)
+    assert detect(reference, said(600, 12)).drifted == ()
+    longer = detect(reference, said(600, 30))
+    assert longer.drifted == ("story",)
+    assert "tokens" in longer.columns[0].sentence
+    older = {**reference, "columns": []}  # summarised before texts fed models
+    assert detect(older, said(600, 30)).columns == ()

@@ -80,7 +80,8 @@ class GivenAway(Check):
 
 def _strength(values: NDArray[Any], kind: Kind, y: Doubles, task: Task) -> tuple[float, str]:
     if kind in (Kind.STRINGS, Kind.TEXTS):
-        return _of_categories(np.unique(values.astype(str), return_inverse=True)[1], y, task)
+        # As objects: NumPy's own strings would all be as wide as the longest text.
+        return _of_categories(np.unique(values, return_inverse=True)[1], y, task)
     numbers = values.astype(np.float64)
     missing = np.isnan(numbers) if kind is Kind.NUMBERS else values == MISSING_TIME
     numbers[missing] = -np.inf  # being missing may be what gives the answer away
