@@ -17,7 +17,7 @@ SMALL_TABLE_ROWS = 1500
 TINY_TABLE_ROWS = 500
 """Up to here only the cheapest learners of each family run as well, this many of them."""
 
-TINY_TABLE_LEARNERS = {"boosting": 2, "forest": 1, "linear": 2}
+TINY_TABLE_LEARNERS = {"boosting": 2, "forest": 1, "linear": 2, "neural": 1}
 
 MODEST: Params = {"trees": 50, "max_rounds": 400, "rounds": 100, "patience": 20, "learning_rate": 0.1}
 """Hyperparameters of small tables, for algorithms that have them: more trees and slower steps would not be seen."""
