@@ -36,6 +36,8 @@ class Task(StrEnum):
     BINARY = "binary"
     MULTICLASS = "multiclass"
     REGRESSION = "regression"
+    QUANTILE = "quantile"
+    """Several quantiles of a number. Learners know the task; no project can ask for it."""
 
     @property
     def is_classification(self) -> bool:

@@ -25,7 +25,7 @@ def tables(draw: st.DrawFn) -> tuple[Task, NDArray[Any], NDArray[Any], NDArray[A
     weights = rng.dirichlet(np.ones(n_classes))
     y: NDArray[Any] = rng.choice(n_classes, n, p=weights)
     y[:4] = [0, 0, 1, 1]
-    if task is Task.REGRESSION:
+    if not task.is_classification:
         y = rng.normal(size=n).round(draw(st.integers(0, 3)))
     groups = rng.integers(0, draw(st.integers(2, 40)), n)
     groups[:2] = [0, 1]

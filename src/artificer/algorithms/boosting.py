@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from artificer.algorithms.base import AlgorithmTags, Dimension, Fitted
+from artificer.algorithms.base import ALL_TASKS, AlgorithmTags, Dimension, Fitted
 from artificer.algorithms.links import emit_link, link
 from artificer.algorithms.trees import Trees
 from artificer.clock import Deadline
@@ -17,6 +17,7 @@ from artificer.types import Doubles, Floats, Params, Task
 
 TAGS = AlgorithmTags(
     family="boosting",
+    tasks=ALL_TASKS | {Task.QUANTILE},
     representation="trees",
     missing_values=True,
     early_stopping=True,
@@ -105,4 +106,4 @@ class FittedTrees(Fitted):
         return link(self.raw(X), self.task) if len(X) else np.empty((0, self.n_classes))
 
     def emit(self, graph: Graph, features: str) -> str:
-        return emit_link(graph, self.trees().emit(graph, features), self.task)
+        return emit_link(graph, self.trees().emit(graph, features), self.task, self.n_classes)

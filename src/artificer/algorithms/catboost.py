@@ -95,7 +95,7 @@ class CatBoost(Algorithm):
     def _settings(self, context: FitContext, validated: bool, rows: int) -> Params:
         values = 2 ** self.params["depth"] * score_columns(context.task, context.n_classes)
         settings: Params = {
-            "loss_function": LOSSES[context.task],
+            "loss_function": _loss(context),
             "iterations": most_rounds(self.params, validated, values),
             "random_seed": context.seed % 2**31,
             "thread_count": context.threads,
@@ -120,6 +120,13 @@ class CatBoost(Algorithm):
         depth = self.params["depth"] / 6
         one = 2.2e-4 * features * 2 ** (0.7 * (self.params["depth"] - 6)) + rows * (1.5e-7 + 6e-9 * features) * depth
         return 0.1 + TWO_CORES * float(rounds * columns * one)
+
+
+def _loss(context: FitContext) -> str:
+    if context.task is not Task.QUANTILE:
+        return LOSSES[context.task]
+    levels = ",".join(f"{level:.12g}" for level in context.levels)
+    return f"{'Quantile' if len(context.levels) == 1 else 'MultiQuantile'}:alpha={levels}"
 
 
 class _Clock:

@@ -18,6 +18,7 @@ OBJECTIVES = {
     Task.BINARY: ("binary", "binary_logloss"),
     Task.MULTICLASS: ("multiclass", "multi_logloss"),
     Task.REGRESSION: ("regression", "rmse"),
+    Task.QUANTILE: ("quantile", "quantile"),
 }
 
 
@@ -81,21 +82,29 @@ class LightGBM(Algorithm):
 
         settings = self._settings(context)
         data = lightgbm.Dataset(X, y, weight=weight, params=settings, free_raw_data=True)
-        booster = lightgbm.Booster(settings, data)
+        # Every quantile has trees of its own; they grow side by side, so that all have as many.
+        own = [{"alpha": level} for level in context.levels] if context.task is Task.QUANTILE else [{}]
+        boosters = [lightgbm.Booster(settings | level, data) for level in own]
         if validation is not None:
-            booster.add_valid(lightgbm.Dataset(*validation, reference=data, params=settings), "validation")
+            held = lightgbm.Dataset(*validation, reference=data, params=settings)
+            for booster in boosters:
+                booster.add_valid(held, "validation")
         values = self.params["num_leaves"] * score_columns(context.task, context.n_classes)
         stopper = Stopper.of(self.params, validation is not None, values, context.deadline)
         while True:
-            if booster.update():  # nothing was left to split, and the empty round was taken back
+            ended = [
+                booster.update() for booster in boosters
+            ]  # nothing was left to split: the empty round is taken back
+            if all(ended):
                 break
-            if not stopper.goes_on(booster.eval_valid()[0][2] if validation is not None else None):
+            losses = [booster.eval_valid()[0][2] for booster in boosters] if validation is not None else []
+            if not stopper.goes_on(float(np.mean(losses)) if losses else None):
                 break
-        rounds = min(max(stopper.best, 1), booster.current_iteration())
+        rounds = min(max(stopper.best, 1), max(booster.current_iteration() for booster in boosters))
         # The text form holds the kept rounds alone, and lets go of the training data.
-        text = booster.model_to_string(num_iteration=rounds)
-        booster = lightgbm.Booster(model_str=text)
-        return FittedLightGBM(booster, text, context.task, context.n_classes, rounds, stopper.complete)
+        texts = tuple(booster.model_to_string(num_iteration=rounds) for booster in boosters)
+        kept = tuple(lightgbm.Booster(model_str=text) for text in texts)
+        return FittedLightGBM(kept, texts, context.task, context.n_classes, rounds, stopper.complete)
 
     def _settings(self, context: FitContext) -> Params:
         objective, metric = OBJECTIVES[context.task]
@@ -103,7 +112,7 @@ class LightGBM(Algorithm):
         return {
             "objective": objective,
             "metric": metric,
-            "num_class": score_columns(context.task, context.n_classes),
+            "num_class": context.n_classes if context.task is Task.MULTICLASS else 1,
             "num_threads": context.threads,
             "seed": context.seed % 2**31,
             "deterministic": True,
@@ -128,21 +137,24 @@ def _seconds(params: Params, rows: int, features: int, n_classes: int) -> float:
 
 @dataclass(frozen=True)
 class FittedLightGBM(FittedTrees):
-    booster: Any
-    text: str
+    boosters: tuple[Any, ...]
+    texts: tuple[str, ...]
     task: Task
     n_classes: int
     rounds: int
     complete: bool
 
     def raw(self, X: Floats) -> Doubles:
-        scores = self.booster.predict(X, raw_score=True, num_threads=1)
-        return np.asarray(scores, np.float64).reshape(len(X), score_columns(self.task, self.n_classes))
+        scores = [booster.predict(X, raw_score=True, num_threads=1) for booster in self.boosters]
+        parts = [np.asarray(part, np.float64).reshape(len(X), -1) for part in scores]
+        return parts[0] if len(parts) == 1 else np.concatenate(parts, axis=1)
 
     def trees(self) -> Trees:
         columns = score_columns(self.task, self.n_classes)
-        blocks = self.text.split("\nTree=")[1:]
-        return Trees(tuple(_tree(b, i % columns) for i, b in enumerate(blocks)), np.zeros(columns))
+        each = columns // len(self.texts)
+        blocks = [text.split("\nTree=")[1:] for text in self.texts]
+        trees = [_tree(b, k + i % each) for k, own in enumerate(blocks) for i, b in enumerate(own)]
+        return Trees(tuple(trees), np.zeros(columns))
 
 
 def _beside_zero(threshold: Floats) -> Floats:

@@ -19,6 +19,7 @@ OBJECTIVES = {
     Task.BINARY: ("binary:logistic", "logloss"),
     Task.MULTICLASS: ("multi:softprob", "mlogloss"),
     Task.REGRESSION: ("reg:squarederror", "rmse"),
+    Task.QUANTILE: ("reg:quantileerror", "quantile"),
 }
 
 
@@ -106,6 +107,8 @@ class XGBoost(Algorithm):
         }
         if context.task is Task.MULTICLASS:
             settings["num_class"] = context.n_classes
+        if context.task is Task.QUANTILE:
+            settings["quantile_alpha"] = list(context.levels)
         if any(context.monotone):
             settings["monotone_constraints"] = context.monotone
         names = ("learning_rate", "max_depth", "min_child_weight", "subsample", "reg_lambda", "reg_alpha", "max_bin")

@@ -83,6 +83,12 @@ def _class_weights(value: Any) -> Any:
     return weights
 
 
+def _searched(task: Task) -> Task:
+    if task is Task.QUANTILE:
+        raise ValueError('"binary", "multiclass" or "regression"')
+    return task
+
+
 def _parsed(kind: Any) -> BeforeValidator:
     """Accept the parsed thing itself, or text that its ``parse`` (or constructor) reads."""
 
@@ -137,7 +143,7 @@ class Data(Section):
         'a class label, like "yes" or 1',
         "yes",
     )
-    task: Task | None = _key(
+    task: Annotated[Task, AfterValidator(_searched)] | None = _key(
         None,
         "binary, multiclass or regression; unset, it is inferred from the target.",
         '"binary", "multiclass" or "regression"',

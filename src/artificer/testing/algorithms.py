@@ -24,6 +24,7 @@ from artificer.types import FLOAT32_MAX, Doubles, Floats, Params, Task
 Check = Callable[[type[Algorithm]], None]
 
 PARITY = 1e-5
+LEVELS = (0.1, 0.5, 0.9)
 EXTREMES = (FLOAT32_MAX, -FLOAT32_MAX, 0.0, -0.0, 1e-38, -1e-38, 1e30)
 QUICK: Params = {
     "rounds": 40,
@@ -49,11 +50,12 @@ def quick(algorithm: type[Algorithm], **params: Any) -> Algorithm:
 
 
 def contexts(algorithm: type[Algorithm], **settings: Any) -> Iterator[FitContext]:
-    """One context for each task it is tagged with; several classes are four, and a value is above zero in its unit."""
-    classes = {Task.BINARY: 2, Task.MULTICLASS: 4, Task.REGRESSION: 1}
+    """One context for each task it is tagged with: four classes, three quantiles, values above zero in their unit."""
+    classes = {Task.BINARY: 2, Task.MULTICLASS: 4, Task.REGRESSION: 1, Task.QUANTILE: len(LEVELS)}
     for task in sorted(algorithm.tags.tasks):
         unit: dict[str, Any] = {"center": 12.0, "spread": 2.0} if task is Task.REGRESSION else {}
-        yield FitContext(task, classes[task], **unit, **settings)
+        levels = LEVELS if task is Task.QUANTILE else ()
+        yield FitContext(task, classes[task], levels=levels, **unit, **settings)
 
 
 def table(algorithm: type[Algorithm], context: FitContext, rows: int = 240, seed: int = 0) -> tuple[Floats, Doubles]:
@@ -73,7 +75,7 @@ def table(algorithm: type[Algorithm], context: FitContext, rows: int = 240, seed
 
 
 def target(signal: Doubles, context: FitContext) -> Doubles:
-    if context.task is Task.REGRESSION:
+    if not context.task.is_classification:
         deviation = signal.std()
         standard: Doubles = (signal - signal.mean()) / (deviation if deviation > 0 else 1.0)
         return standard
@@ -148,6 +150,9 @@ def sound(fitted: Fitted, X: Floats, context: FitContext) -> Doubles:
     assert np.isfinite(answer).all()
     if context.task.is_classification:
         assert (answer >= 0).all()
+    elif context.task is Task.QUANTILE:
+        assert (np.diff(answer, axis=1) >= 0).all(), "quantiles cross"
+    if context.task.is_classification:
         np.testing.assert_allclose(answer.sum(axis=1), 1.0, atol=1e-6)
     return answer
 
@@ -247,8 +252,18 @@ def check_learns(algorithm: type[Algorithm]) -> None:
             codes = z.astype(int)
             loss = -np.log(np.maximum(answer[np.arange(len(z)), codes], 1e-9)).mean()
             assert loss < 0.95 * -np.log(frequency[codes]).mean()
+        elif context.task is Task.QUANTILE:
+            assert pinball(z, answer) < 0.95 * pinball(z, np.tile(np.quantile(y, LEVELS), (len(z), 1)))
+            inside = ((answer[:, 0] <= z) & (z <= answer[:, -1])).mean()
+            assert 0.5 < inside <= 1.0, f"{inside:.0%} of new rows lie between the outer quantiles"
         else:
             assert ((answer[:, 0] - z) ** 2).mean() < 0.9 * ((y.mean() - z) ** 2).mean()
+
+
+def pinball(y: Doubles, quantiles: Doubles) -> float:
+    """Mean loss over rows and LEVELS: what lies above a quantile costs its level, what lies below the rest of 1."""
+    gap = y[:, None] - quantiles
+    return float(np.maximum(np.array(LEVELS) * gap, (np.array(LEVELS) - 1) * gap).mean())
 
 
 def check_rounds_repeat(algorithm: type[Algorithm]) -> None:
@@ -326,7 +341,7 @@ def check_single_feature(algorithm: type[Algorithm]) -> None:
 def check_few_rows(algorithm: type[Algorithm]) -> None:
     """One and two rows of each class; one, two and three of a value."""
     for context in contexts(algorithm):
-        classes = max(context.n_classes, 1)
+        classes = context.n_classes if context.task.is_classification else 1
         for each in (1, 2, 3):
             rng = np.random.default_rng(each)
             X = rng.normal(size=(classes * each, 3)).astype(np.float32)
@@ -378,7 +393,8 @@ def check_weights_count_rows(algorithm: type[Algorithm]) -> None:
         weighted = quick(algorithm).fit(X, y, context, weight=times.astype(np.float64))
         repeated = quick(algorithm).fit(np.repeat(X, times, axis=0), np.repeat(y, times), context)
         new, _ = table(algorithm, context, seed=1)
-        before, now, wanted = (fitted.predict(new)[:, -1].mean() for fitted in (plain, weighted, repeated))
+        column = context.n_classes // 2 if context.task is Task.QUANTILE else -1
+        before, now, wanted = (fitted.predict(new)[:, column].mean() for fitted in (plain, weighted, repeated))
         assert 0.3 < (now - before) / (wanted - before) < 4, (before, now, wanted)
 
 
@@ -388,8 +404,8 @@ def check_monotone(algorithm: type[Algorithm]) -> None:
         return
     directions = (1, 0, -1, 0, 0, 0, 0)
     for context in contexts(algorithm, monotone=directions):
-        if context.task is Task.MULTICLASS:
-            continue  # not of two things that sum to 1, but of more: what rises is not defined
+        if context.task in (Task.MULTICLASS, Task.QUANTILE):
+            continue  # of more than two classes none is what rises; leaves of quantiles are moved after they have grown
         X, y = table(algorithm, context, rows=400)
         fitted = quick(algorithm).fit(X, y, context, table(algorithm, context, seed=1))
         model = emitted(fitted, X.shape[1], context.n_classes)
