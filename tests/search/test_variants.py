@@ -148,4 +148,4 @@ def test_the_leaderboard_says_what_the_test_said() -> None:
     assert variant_sentence(race, 3, objective).startswith("selected not shown to pay: ")
     one = np.full(5, np.nan)
     one[0] = 0.3
-    assert "one fold cannot show" in variant_sentence(race_of((PAIRS, one)), 2, objective)
+    assert variant_sentence(race_of((PAIRS, one)), 2, objective) == ""

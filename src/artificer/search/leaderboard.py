@@ -90,11 +90,9 @@ def interval(losses: Doubles, center: float, overlap: float, objective: Objectiv
 def variant_sentence(race: Race, i: int, objective: Objective) -> str:
     """What the paired test said of a variant, in the metric's unit; nothing of other candidates."""
     judged, base = verdict_of(race, i), base_standing(race, i)
-    if judged is None or base is None or judged.folds == 0:
+    if judged is None or base is None or judged.folds < 2:
         return ""
     added, name = "+".join(race.standings[i].candidate.representation.split("+")[1:]), base.candidate.name
-    if judged.folds < 2:
-        return f"one fold cannot show whether {added} pays against {name}"
     at = base.mean_loss
     gain, *ends = (objective.score(at - a) - objective.score(at) for a in (judged.advantage, judged.low, judged.high))
     said = "kept" if judged.kept else "not shown to pay"
