@@ -90,6 +90,7 @@ class Race:
     Attributes
     ----------
     adaptive : False runs every fold of every candidate in order, fold by fold, as repeating a recipe wants it.
+    bags : the models of folds are the members' parts, so that one with all its folds is worth more than two with some.
     companions : probability that one more candidate with all its folds improves an average of those there are.
     """
 
@@ -107,6 +108,7 @@ class Race:
         self.seed = seed
         self.steps = 0
         self.adaptive = True
+        self.bags = False
         self.companions = 0.0
         self.rng = np.random.default_rng(derive_seed(seed, "race"))
         self.update()
@@ -219,7 +221,7 @@ class Race:
             chance = self.within_reach()
             pick = max(untried, key=lambda i: (chance[i] + 1e-3) / cost(i) ** 0.5)
         elif may and self._goes_on():
-            pick = self._least_complete(may) if phase == "complete" else self._top_two(may)
+            pick = self._member(may) if phase == "complete" else self._top_two(may)
         else:
             return None
         fold = self.standings[pick].next_fold()
@@ -243,13 +245,16 @@ class Race:
             return []
         return [i for i in untried if self.standings[i].belief.gap <= most]
 
-    def _least_complete(self, may: list[int]) -> int:
-        """Of the likely members, the one with fewest folds."""
+    def _member(self, may: list[int]) -> int:
+        """Of the likely members, the one with fewest folds; the best one where its folds' models are what is packed."""
         ran = [i for i, s in enumerate(self.standings) if s.outcomes and not s.failed]
         likely = sorted(ran, key=lambda i: self.belief.mean[i])[:LIKELY_MEMBERS]
         behind = [i for i in likely if i in may]
         if not behind:
             return self._top_two(may)
+        if self.bags:
+            near = self.belief.mean[behind[0]] + self.epsilon
+            return max(behind, key=lambda i: (self.belief.mean[i] <= near, len(self.standings[i].outcomes)))
         return min(behind, key=lambda i: (len(self.standings[i].outcomes), self.belief.mean[i]))
 
     def _top_two(self, may: list[int]) -> int:

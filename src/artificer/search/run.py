@@ -44,6 +44,9 @@ TIGHT_SHARE = 0.1
 SHORT_SECONDS = 60.0
 """Up to this budget the model of every first fold is kept: guesses of what there will be time for are too rough."""
 
+PRESSING = 1.3
+"""Time is kept for the leader's other folds, so many times what they are expected to take."""
+
 LEAST_ROWS = 500
 HANG_SECONDS = 600.0
 HANG_FACTOR = 100.0
@@ -71,10 +74,11 @@ class Run:
         columns = sum(blocks.of(kind).shape[1] for kind in Kind)
         train_rows = [len(train) for train, _ in data.folds]
         self.n_train = int(np.mean(train_rows)) if train_rows else len(blocks)
-        shape = TableShape(self.n_train, columns)
+        shape = replace(TableShape.of(blocks, data.task, data.n_classes), rows=self.n_train)
         self.race = Race(
             candidates, priors(candidates, shape), [len(v) for _, v in data.folds], train_rows, request.seed
         )
+        self.race.bags = data.exchangeable
         self.tuner = Tuner(self.race, request.seed) if request.candidates is None else None
         """Makes new candidates; none where the caller has said which ones there are."""
         self.costs = CostModel(columns, data.n_classes, learns=budget.fits is None)
@@ -176,7 +180,20 @@ class Run:
         taken = sum(self.memory.need_mb(self.race.standings[j].candidate, rows) for j, _ in self.running.values())
         return self.memory.fits(self.race.standings[i].candidate, rows, taken)
 
+    def leader_is_pressing(self) -> bool:
+        """Whether what is left is just enough for the leader's other folds, whose models a member is made of."""
+        leader = self.race.leader()
+        standing = self.race.standings[leader]
+        folds = len(standing.losses) - len(standing.outcomes) - len(standing.running)
+        if not self.bagged(leader) or folds <= 0:
+            return False
+        if self.request.budget.fits is not None:
+            return folds >= self.request.budget.fits - self.fits - len(self.running)
+        return PRESSING * math.ceil(folds / self.session.slots) * self.fold_cost(leader) >= self.left - self.reserve()
+
     def phase(self) -> Phase:
+        if self.leader_is_pressing():
+            return "complete"
         if self.request.budget.fits is not None:
             spent = self.fits / max(self.request.budget.fits - self.reserved_fits(), 1)
         elif self.total == math.inf:

@@ -1,0 +1,58 @@
+"""Which fold runs next when the budget comes to its end."""
+
+from __future__ import annotations
+
+from types import SimpleNamespace
+
+import pytest
+
+from artificer.search.candidates import BASELINE, checked
+from artificer.search.executor import InlineExecutor
+from artificer.search.priors import Prior
+from artificer.search.race import Race
+from artificer.search.records import Budget, Candidate
+from artificer.search.run import Run
+from artificer.search.search import prepare, run_search
+from artificer.search.tasks import FitOutcome
+
+DONE = FitOutcome(SimpleNamespace(), ok=True)  # type: ignore[arg-type]
+
+
+def race_of_three(bags: bool) -> Race:
+    beliefs = [Prior("constant", 1.0, 0.02), Prior("boosting", 0.1, 0.1), Prior("forest", 0.1, 0.1)]
+    candidates = (BASELINE, *(Candidate(name, "lightgbm", {}, "trees") for name in ("best", "next")))
+    race = Race(candidates, beliefs, [200] * 4, [600] * 4, 0)
+    race.bags = bags
+    for i, loss, folds in ((0, 1.0, 4), (1, 0.5, 2), (2, 0.51, 1)):
+        for fold in range(folds):
+            race.absorb(i, fold, DONE, loss)
+    return race
+
+
+@pytest.mark.parametrize(("bags", "expected"), [(True, (1, 2)), (False, (2, 1))])
+def test_the_leader_gets_its_folds_first_where_their_models_are_the_members(bags, expected):
+    race = race_of_three(bags)
+    assert race.choose(lambda i: 1.0, lambda i: True, "complete") == expected
+
+
+def test_work_units_suffice_for_all_folds_of_a_member(request_of, fakes):
+    options = tuple(fakes("plain", f"p{i}", blur=2.0 * i) for i in range(9))
+    result = run_search(request_of(n=400, k=4, candidates=options, budget=Budget(fits=9)))
+    assert result.fits <= 9
+    assert max(r.folds for r in result.leaderboard.rows if r.name != "constant") == 4
+
+
+def test_time_is_kept_for_the_leaders_other_folds(request_of, fakes):
+    request = request_of(candidates=(fakes("plain", cost=1.0), fakes("plain", cost=1.0)), budget=Budget(seconds=100))
+    data, objective = prepare(request)
+    with InlineExecutor(request.clock).open(data) as session:
+        run = Run(
+            request, checked(request.candidates, request.task), data, objective, session, request.clock.monotonic()
+        )
+        run.baseline()
+        assert run.phase() == "explore", "nothing leads yet"
+        run.launch()
+        run.collect()
+        assert run.phase() == "explore"
+        run.deadline = request.clock.monotonic() + 2 * run.fold_cost(run.race.leader())
+        assert run.phase() == "complete"
