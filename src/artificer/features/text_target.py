@@ -24,7 +24,7 @@ class TextTarget(Encoder):
     """Per text column and target column one score: the naive Bayes log-odds, or the mean, that its tokens add up to.
 
     For a target of 0 and 1, a token with P occurrences in rows of 1 and N in rows of 0 weighs
-    log((P + s·p) / (N + s·(1 - p))) - log(p / (1 - p)), where p is the share of rows of 1 and s the
+    log((P + s·p) / (N + s·(1 - p))) - log(p / (1 - p)), where p is the share of all occurrences in rows of 1 and s the
     smoothing; for a number it weighs the smoothed mean distance from the target's average. A text's score is the sum
     over its tokens, divided by the square root of how many are known. Unknown tokens and missing texts add 0.
 
@@ -80,9 +80,10 @@ class TextTarget(Encoder):
         self, block: Floats | Strings | Ints, y: Doubles | None, names: Sequence[str], seed: int = 0
     ) -> Floats:
         n = len(block)
-        fold = np.random.default_rng(seed).permutation(np.arange(n) % max(2, min(self.folds, n)))
+        fitted = self._fit(block, y, names)
+        fold = _balanced_folds(fitted[0][1], max(2, min(self.folds, n)), seed) if fitted else np.zeros(n)
         parts = []
-        for counts, target in self._fit(block, y, names):
+        for counts, target in fitted:
             encoded = np.zeros((n, target.shape[1]), dtype=np.float32)
             whole = self._sums(counts, target)
             for f in np.unique(fold):
@@ -121,13 +122,12 @@ class TextTarget(Encoder):
 
     def _weigh(self, times: Doubles, sums: Doubles, target: Doubles) -> Doubles:
         """What each token says of each target column, (v, t)."""
-        average = target.mean(axis=0)
+        # Averages over the very occurrences that are counted, so that a word which stands everywhere weighs nothing.
+        average = sums.sum(axis=0) / max(float(times.sum()), 1.0)
         if not np.isin(target, (0.0, 1.0)).all():
             weights: Doubles = (sums - times * average) / (times + self.smoothing)
             return weights
-        # Averages over all rows: ones that leave a fold out would tell which fold a row is in.
-        p = np.clip(average, 1e-6, 1.0 - 1e-6)
-        s = self.smoothing
+        p, s = np.clip(average, 1e-6, 1.0 - 1e-6), self.smoothing
         odds: Doubles = np.log((sums + s * p) / (np.maximum(times - sums, 0.0) + s * (1 - p))) - np.log(p / (1 - p))
         return odds
 
@@ -150,6 +150,17 @@ class TextTarget(Encoder):
             least = graph.op("Max", known, graph.constant(np.array([ONE], dtype=np.float32)))
             parts.append(graph.op("Div", total, graph.op("Sqrt", least)))
         return graph.concat(parts)
+
+
+def _balanced_folds(target: Doubles, folds: int, seed: int) -> Ints:
+    """A fold for each row (n), of every `folds` rows of like target one each: what a fold lacks tells nothing of it."""
+    rng = np.random.default_rng(seed)
+    n = len(target)
+    order = np.lexsort((rng.permutation(n), *target.T))
+    fold = np.empty(n, dtype=np.int64)
+    rounds = np.argsort(rng.random((-(-n // folds), folds)), axis=1)
+    fold[order] = rounds.ravel()[:n]
+    return fold
 
 
 def _scores(table: TokenTable, counts: csr_matrix) -> Floats:
