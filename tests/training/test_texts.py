@@ -7,6 +7,7 @@ import polars as pl
 
 import artificer
 from artificer.drift.detect import detect_drift
+from artificer.server.schema import column_schema, example_row
 from artificer.tables.arrays import to_blocks
 
 GOOD = ("lovely", "fresh", "crisp", "would buy again", "a treat")
@@ -43,3 +44,6 @@ def test_reviews_are_learnt_served_and_watched() -> None:
     report = detect_drift(run.model.bundle.reference, blocks, task=run.model.bundle.contract.task)
     assert "review" in {column.name for column in report.columns}
     assert report.drifted == ()
+    contract = run.model.bundle.contract
+    assert run.model.bundle.predict_rows([example_row(contract)])[0].shape == (1, 2)
+    assert column_schema(contract.column("tags"))["type"] == "array"
