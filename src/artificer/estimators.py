@@ -33,7 +33,7 @@ from artificer.errors import ConfigurationError, DataError
 from artificer.metrics.base import Metric, default_metric, metric, metrics
 from artificer.problem.amounts import Budget
 from artificer.search.records import Budget as SearchBudget
-from artificer.search.records import SearchRequest, SearchResult
+from artificer.search.records import SearchRequest, SearchResult, balanced
 from artificer.splits.split import FEWEST_ROWS, fold_count, folds
 from artificer.tables.contract import ColumnSpec, Contract, LabelKind, canonical_text
 from artificer.types import FLOAT32_MAX, Blocks, Doubles, Ints, Json, Kind, Role, Task
@@ -70,6 +70,8 @@ class _Answer:
     y: Ints | Doubles
     classes: tuple[str, ...] = ()
     label_kind: LabelKind = "float"
+    weight: Doubles | None = None
+    class_weights: Doubles | None = None
 
     @property
     def n_classes(self) -> int:
@@ -136,11 +138,12 @@ class _Estimator(BaseEstimator, ABC):  # type: ignore[misc]
         write_bundle(Path(path), self._fitted.content, self._fitted.created)
         return Path(path)
 
-    def _fit(self, X: Any, y: Any) -> None:
+    def _fit(self, X: Any, y: Any, sample_weight: Any) -> None:
         started = time.monotonic()
         table, target = self._read(X, y)
         try:
-            answer = self._answer(target)
+            answer = replace(self._answer(target), weight=_row_weights(sample_weight, len(target)))
+            answer = replace(answer, class_weights=self._class_weights(answer))
             measured_by = self._measured_by(answer.task)
             found = self._search(table, answer, measured_by, started)
         except (ConfigurationError, DataError) as error:
@@ -171,6 +174,10 @@ class _Estimator(BaseEstimator, ABC):  # type: ignore[misc]
     @abstractmethod
     def _answer(self, y: NDArray[Any]) -> _Answer:
         """Turn labels or values as given into what the search takes."""
+
+    def _class_weights(self, answer: _Answer) -> Doubles | None:
+        """How much the rows of each class count in learning (c,), None where all count alike."""
+        return None
 
     def _measured_by(self, task: Task) -> Metric:
         if self.metric is None:
@@ -209,6 +216,8 @@ class _Estimator(BaseEstimator, ABC):  # type: ignore[misc]
                 names=table.names(),
                 folds=_folds(answer, derive_seed(seed, "folds")),
                 metric=measured_by,
+                weight=answer.weight,
+                class_weights=answer.class_weights,
                 budget=budget,
                 seed=seed,
                 threads=self._threads(),
@@ -298,6 +307,8 @@ class Classifier(ClassifierMixin, _Estimator):  # type: ignore[misc]
         less, and stop early.
     metric : what is optimised; ROC AUC for two classes and log loss for more when None. With two classes the second of
         `classes_` counts as positive.
+    class_weight : how much the rows of each class count in learning and in choosing a label: "balanced" for as much as
+        those of any other, a mapping from labels to numbers, or None. Probabilities stay those of the data [1]_.
     random_state : int, RandomState, or None for 0.
     threads : for learners and predictions; what the settings say when None.
 
@@ -315,6 +326,10 @@ class Classifier(ClassifierMixin, _Estimator):  # type: ignore[misc]
     Cells that a column of a table cannot take (a text among numbers) count as missing when predicting. Under a budget
     of fits, and on small tables under long budgets too, the same data and parameters give the same model.
 
+    References
+    ----------
+    .. [1] Elkan, C. (2001). The foundations of cost-sensitive learning. IJCAI.
+
     Examples
     --------
     >>> rng = np.random.default_rng(0)
@@ -325,20 +340,38 @@ class Classifier(ClassifierMixin, _Estimator):  # type: ignore[misc]
     (['down', 'up'], (120, 2), True)
     """
 
-    def fit(self, X: Any, y: Any) -> Self:
+    def __init__(
+        self,
+        budget: str = "60s",
+        *,
+        metric: str | None = None,
+        class_weight: str | Mapping[Any, float] | None = None,
+        random_state: Any = None,
+        threads: int | None = None,
+    ) -> None:
+        super().__init__(budget, metric=metric, random_state=random_state, threads=threads)
+        self.class_weight = class_weight
+
+    def fit(self, X: Any, y: Any, sample_weight: Any = None) -> Self:
         """Search a model for the labels `y` (n,) of the rows of `X` (n, p).
+
+        Parameters
+        ----------
+        sample_weight : (n,) how much each row counts in learning and in the metric; all alike when None.
 
         Raises
         ------
         ValueError
-            X or y cannot serve, a parameter is not valid, or y has a single class.
+            X, y or the weights cannot serve, a parameter is not valid, or y has a single class.
         """
-        self._fit(X, y)
+        self._fit(X, y, sample_weight)
         return self
 
     def predict(self, X: Any) -> NDArray[Any]:
-        """The likeliest class of each row, (n,)."""
+        """The likeliest class of each row, (n,); with class weights, that of the largest weighted probability."""
         scores = self._scores(X)
+        if self._costs is not None:
+            scores = scores * self._costs
         labels: NDArray[Any] = self.classes_[scores.argmax(axis=1)]
         return labels
 
@@ -347,6 +380,29 @@ class Classifier(ClassifierMixin, _Estimator):  # type: ignore[misc]
         scores = self._scores(X).astype(np.float64)
         probabilities: Doubles = scores / scores.sum(axis=1, keepdims=True)
         return probabilities
+
+    def _class_weights(self, answer: _Answer) -> Doubles | None:
+        self._costs: Doubles | None = None
+        if self.class_weight is None:
+            return None
+        labels = self.classes_.tolist()
+        if isinstance(self.class_weight, Mapping):
+            unknown = [label for label in self.class_weight if label not in labels]
+            numbers = np.array([self.class_weight.get(label, 1.0) for label in labels], dtype=np.float64)
+            if unknown:
+                raise ConfigurationError(
+                    f"class_weight names {unknown[0]!r}, which is no class of y; they are {labels}"
+                )
+            if not (np.isfinite(numbers) & (numbers >= 0)).all() or not numbers.any():
+                raise ConfigurationError("class_weight takes numbers of zero or more, one of them above zero")
+            self._costs = numbers
+        elif self.class_weight == "balanced":
+            self._costs = balanced(answer.y.astype(np.int64), answer.n_classes, answer.weight)
+        else:
+            raise ConfigurationError(
+                f'class_weight must be "balanced", a mapping from labels to numbers, or None, not {self.class_weight!r}'
+            )
+        return self._costs
 
     def _answer(self, y: NDArray[Any]) -> _Answer:
         check_classification_targets(y)
@@ -372,15 +428,19 @@ class Regressor(RegressorMixin, _Estimator):  # type: ignore[misc]
     ((2,), True)
     """
 
-    def fit(self, X: Any, y: Any) -> Self:
+    def fit(self, X: Any, y: Any, sample_weight: Any = None) -> Self:
         """Search a model for the values `y` (n,) of the rows of `X` (n, p).
+
+        Parameters
+        ----------
+        sample_weight : (n,) how much each row counts in learning and in the metric; all alike when None.
 
         Raises
         ------
         ValueError
-            X or y cannot serve, or a parameter is not valid.
+            X, y or the weights cannot serve, or a parameter is not valid.
         """
-        self._fit(X, y)
+        self._fit(X, y, sample_weight)
         return self
 
     def predict(self, X: Any) -> Doubles:
@@ -390,6 +450,17 @@ class Regressor(RegressorMixin, _Estimator):  # type: ignore[misc]
 
     def _answer(self, y: NDArray[Any]) -> _Answer:
         return _Answer(Task.REGRESSION, np.asarray(y, dtype=np.float64))
+
+
+def _row_weights(given: Any, rows: int) -> Doubles | None:
+    if given is None:
+        return None
+    weight = np.asarray(given, dtype=np.float64)
+    if weight.shape != (rows,):
+        raise DataError(f"sample_weight must hold one number for each of the {rows} rows, not shape {weight.shape}")
+    if not (np.isfinite(weight) & (weight >= 0)).all() or not weight.any():
+        raise DataError("sample_weight takes numbers of zero or more, one of them above zero")
+    return weight
 
 
 def _is_frame(X: Any) -> bool:

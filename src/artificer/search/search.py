@@ -27,6 +27,10 @@ SIDE_BY_SIDE_ROWS = 100_000
 
 MAX_SLOTS = 4
 
+MOST_CLASS_WEIGHT = 1000.0
+"""Learners see no class weighted by more than so many times another: beyond it they say nothing of the other that could
+be brought back to the shares that classes have."""
+
 INLINE_CELLS = 60_000
 """Up to so many cells a fit takes less time than a process for it would."""
 
@@ -154,7 +158,10 @@ def prepare(request: SearchRequest) -> tuple[TrainingData, Objective]:
         y = (y - center) / spread
         objective = Objective(request.metric, request.task, center, spread)
     names: dict[Kind, Sequence[str]] = dict(request.names)
-    data = TrainingData(request.blocks, y, request.task, request.n_classes, names, folds, weight, request.class_weights)
+    taught = request.class_weights
+    if taught is not None:
+        taught = np.maximum(taught, taught.max() / MOST_CLASS_WEIGHT)
+    data = TrainingData(request.blocks, y, request.task, request.n_classes, names, folds, weight, taught)
     directions = _directions(request)
     return replace(data, monotone=directions, center=objective.center, spread=objective.spread), objective
 

@@ -267,10 +267,6 @@ def by_weight(weight: Doubles | None) -> Ints | None:
     return places
 
 
-SMALLEST_SHARE = 1e-9
-"""The least weight of a class that its probability is divided by; a class of weight zero was not learnt at all."""
-
-
 def true_shares(scores: Doubles, class_weights: Doubles | None) -> Doubles:
     """Probabilities (n, c) learnt with weighted classes, as they are where classes have the shares that they have.
 
@@ -300,8 +296,7 @@ def emit_true_shares(graph: Graph, scores: str, class_weights: Doubles | None) -
 
 
 def _odds(class_weights: Doubles) -> Doubles:
-    inverse = 1.0 / np.maximum(class_weights / class_weights.max(), SMALLEST_SHARE)
-    scaled: Doubles = inverse / inverse.max()
+    scaled: Doubles = class_weights.min() / class_weights
     return scaled
 
 
