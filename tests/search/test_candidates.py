@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
+
 import pytest
 
 from artificer.algorithms.base import algorithms
@@ -30,3 +33,15 @@ def test_asking_for_it_by_name_says_what_to_install(monkeypatch, install, comman
         checked((Candidate("mine", "ridge", {}, "linear"),), Task.REGRESSION)
     assert f"pip install '{command}'" in str(refusal.value)
     assert "no_such_library" in str(refusal.value)
+
+
+def test_learners_are_loaded_without_what_their_libraries_would_like_to_have() -> None:
+    code = (
+        "import sys\n"
+        "from artificer.search.libraries import FIRST, load\n"
+        "for name in FIRST: load(name)\n"
+        "assert {'lightgbm', 'catboost', 'xgboost', 'sklearn'} <= set(sys.modules)\n"
+        "assert 'pandas' not in sys.modules and 'pyarrow' not in sys.modules\n"
+        "import pandas\n"
+    )
+    subprocess.run([sys.executable, "-c", code], check=True)

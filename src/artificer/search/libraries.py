@@ -5,8 +5,9 @@ from __future__ import annotations
 import ast
 import importlib
 import inspect
+import sys
 from collections.abc import Iterator
-from contextlib import suppress
+from contextlib import contextmanager, nullcontext, suppress
 from functools import cache
 
 from artificer.algorithms.base import Algorithm, algorithms
@@ -27,6 +28,11 @@ def in_order() -> Iterator[str]:
     yield from (name for name in known if name not in FIRST)
 
 
+EXTRAS = ("pandas", "pyarrow", "matplotlib", "plotly", "IPython", "dask", "graphviz")
+"""What learners' libraries import where it is installed, to accept its tables and draw pictures. A fit is given NumPy
+arrays, and every process that fits would carry a hundred megabytes of it."""
+
+
 @cache
 def load(name: str) -> None:
     """Import what the algorithm's file imports inside its functions.
@@ -34,9 +40,25 @@ def load(name: str) -> None:
     A library that is absent or broken is the fit's to report.
     """
     found = algorithms().get(name)
-    for module in inner_imports(found) if found is not None else ():
-        with suppress(Exception):
-            importlib.import_module(module)
+    if found is None:
+        return
+    with without_extras() if name in FIRST else nullcontext():
+        for module in inner_imports(found):
+            with suppress(Exception):
+                importlib.import_module(module)
+
+
+@contextmanager
+def without_extras() -> Iterator[None]:
+    """Let imports do without :data:`EXTRAS`, as on a machine that does not have them."""
+    hidden = [name for name in EXTRAS if name not in sys.modules]
+    sys.modules.update(dict.fromkeys(hidden))  # type: ignore[arg-type]
+    try:
+        yield
+    finally:
+        for name in hidden:
+            if sys.modules.get(name, False) is None:
+                del sys.modules[name]
 
 
 def inner_imports(algorithm: type[Algorithm]) -> list[str]:
