@@ -159,7 +159,7 @@ def test_a_score_is_stated_by_weights_that_other_folds_chose(request_of, fakes):
     library = library_of(run, pool)
     weights = np.array([choice.weights.get(i, 0.0) for i in pool.indices])
     assert choice.losses.mean() >= library.loss(weights), "choosing flatters"
-    ensemble, alone = Selection(run, pool, limits_for(run, pool)).judge()
+    ensemble, alone, _ = Selection(run, pool, limits_for(run, pool)).judge()
     assert len(choice.weights) == 1 or ensemble.mean() < alone.mean()
 
 

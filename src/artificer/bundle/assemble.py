@@ -5,12 +5,12 @@ from __future__ import annotations
 import json
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 
 from artificer.bundle.audit import audit_graph
-from artificer.bundle.calibration import Calibration
+from artificer.bundle.calibration import SMALLEST_PROBABILITY, Calibration
 from artificer.errors import BundleDamagedError, TrainingError
 from artificer.graph import Fragment, Graph
 from artificer.types import BLOCK_DTYPES, Kind
@@ -31,16 +31,25 @@ class MemberGraph:
     representation_key : members with equal keys share one copy of the representation.
     model : one input, the features; one output, the (n, c) scores.
     weight : above 0; weights need not sum to 1.
+    member : pieces with equal numbers are models of one member: their scores are averaged before anything else.
     """
 
     representation: Fragment
     representation_key: str
     model: Fragment
     weight: float = 1.0
+    member: int = 0
 
 
-def assemble(members: Sequence[MemberGraph], calibration: Calibration, contract: Contract) -> bytes:
+def assemble(
+    members: Sequence[MemberGraph],
+    calibration: Calibration,
+    contract: Contract,
+    pooling: Literal["mean", "logarithmic"] = "mean",
+) -> bytes:
     """Build the deployed graph: blocks in, ``scores`` (n, c) float32 out.
+
+    `pooling` averages scores, or log-probabilities, of which those that sum to 1 are made again.
 
     Only the blocks that some member reads become inputs. The columns of each, the target and the classes are written
     into the model's metadata, so that a program in another language can fill the inputs from names.
@@ -63,7 +72,10 @@ def assemble(members: Sequence[MemberGraph], calibration: Calibration, contract:
             features[key] = _features(graph, member.representation, blocks)
         bound = dict.fromkeys(member.model.inputs, features[key])
         scores.append(graph.inline(member.model, bound)[0])
-    average = _average(graph, scores, [member.weight for member in members])
+    if pooling == "mean":
+        average = _average(graph, scores, [member.weight for member in members])
+    else:
+        average = _log_average(graph, scores, members)
     columns = len(contract.classes) or 1
     graph.output(OUTPUT, calibration.emit(graph, average), "float32", columns)
     return _finish(graph, contract)
@@ -119,6 +131,17 @@ def _average(graph: Graph, scores: Sequence[str], weights: Sequence[float]) -> s
         for weight, score in equals.items()
     ]
     return parts[0] if len(parts) == 1 else graph.op("Sum", *parts)
+
+
+def _log_average(graph: Graph, scores: Sequence[str], members: Sequence[MemberGraph]) -> str:
+    floor = graph.constant(np.array([SMALLEST_PROBABILITY], dtype=np.float32))
+    logs, weights = [], []
+    for number in dict.fromkeys(member.member for member in members):
+        own = [(score, piece.weight) for score, piece in zip(scores, members, strict=True) if piece.member == number]
+        average = _average(graph, [score for score, _ in own], [weight for _, weight in own])
+        logs.append(graph.op("Log", graph.op("Max", average, floor)))
+        weights.append(sum(weight for _, weight in own))
+    return graph.op("Softmax", _average(graph, logs, weights), axis=1)
 
 
 def _finish(graph: Graph, contract: Contract) -> bytes:

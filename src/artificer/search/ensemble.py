@@ -14,6 +14,7 @@ from typing import TypeAlias
 import numpy as np
 
 from artificer.search.objective import Objective
+from artificer.search.stacking import Pooling, pooled
 from artificer.types import Doubles
 
 MAX_STEPS = 20
@@ -51,10 +52,10 @@ class Library:
     def loss(self, weights: Doubles) -> float:
         return self.mean([np.tensordot(weights, scores, axes=1) for scores in self.scores])
 
-    def fold_loss(self, fold: int, weights: Doubles) -> float:
+    def fold_loss(self, fold: int, weights: Doubles, pooling: Pooling = "mean") -> float:
         """Loss of one fold; NaN where its rows cannot decide."""
         of = None if self.weights is None else self.weights[fold]
-        return self.objective.loss(self.y[fold], np.tensordot(weights, self.scores[fold], axes=1), of)
+        return self.objective.loss(self.y[fold], pooled(self.scores[fold], weights, pooling), of)
 
     def mean(self, scores: Sequence[Doubles]) -> float:
         return self.objective.mean(self.y, scores, self.weights)
@@ -160,8 +161,3 @@ def grow(
         counts[chosen] += 1.0
         sums = [s + scores[chosen] for s, scores in zip(sums, library.scores, strict=True)]
     return Ensemble(counts / counts.sum(), loss)
-
-
-def average(scores: Sequence[Doubles], weights: Sequence[float]) -> Doubles:
-    """Weighted mean of the members' (n, c) scores."""
-    return np.asarray(np.tensordot(np.asarray(weights), np.asarray(scores), axes=1), dtype=np.float64)

@@ -11,12 +11,12 @@ from artificer.bundle.calibration import Calibration
 from artificer.clock import derive_seed
 from artificer.search.calibrate import calibrate
 from artificer.search.choice import Choice, Pool, choose, limits_for, pool_of
-from artificer.search.ensemble import average
-from artificer.search.frontier import Limits, Option, price_of
+from artificer.search.frontier import Option, price_of
 from artificer.search.leaderboard import interval, leaderboard
 from artificer.search.members import Made, alike, baseline_member, is_cut, loaded, make_members
 from artificer.search.records import Interval, Member, Part, SearchResult
 from artificer.search.run import Run
+from artificer.search.stacking import Pooling, pooled
 from artificer.search.tasks import by_weight
 from artificer.types import Doubles, Ints, Json, Task
 
@@ -26,10 +26,10 @@ UNSEEN = 0.01
 """Rows a fold's model has not seen are worth this share of the gap between the best candidate and the baseline."""
 
 
-def finish(run: Run, fixed: Mapping[int, float] | None = None) -> SearchResult:
-    """Make the model. `fixed` are weights of a recipe, which then are not chosen anew."""
+def finish(run: Run, fixed: Mapping[int, float] | None = None, pooling: Pooling = "mean") -> SearchResult:
+    """Make the model. `fixed` are weights of a recipe, which then are not chosen anew, and `pooling` goes with them."""
     pool = pool_of(run)
-    choice = Choice(dict(fixed), limits_for(run, pool)) if fixed else choose(run, pool)
+    choice = Choice(dict(fixed), limits_for(run, pool), pooling=pooling) if fixed else choose(run, pool)
     wanted = choice.weights
     members = make_members(run, wanted, choice.limits)
     for i in instead(run, pool):
@@ -44,12 +44,12 @@ def finish(run: Run, fixed: Mapping[int, float] | None = None) -> SearchResult:
     elif set(members) <= set(run.ready) and not set(wanted) & set(members):
         name = ", ".join(run.race.standings[i].candidate.name for i in members)
         run.notes.append(f"no stronger model could be fitted on all rows in time, so the model is {name}")
-    members = better_kept(run, wanted, members, choice.limits)
+    members = better_kept(run, choice, members)
     weights = shares(wanted, members)
     note_parts(run, members)
     if set(weights) == {0} == set(wanted):
         run.notes.append(why_constant(run))
-    stated = out_of_fold(run, weights, members)
+    stated = out_of_fold(run, weights, members, choice.pooling)
     if choice.losses is not None and set(wanted) == set(members) and stated.folds == choice.folds:
         stated = replace(stated, losses=choice.losses)
     final = calibration_of(run, stated.rows, stated.scores, constant=set(weights) == {0})
@@ -62,7 +62,8 @@ def finish(run: Run, fixed: Mapping[int, float] | None = None) -> SearchResult:
         leaderboard=replace(board, interval=stated.interval(run)),
         members=tuple(member_of(run, i, members[i], weights[i]) for i in sorted(members, key=lambda i: -weights[i])),
         calibration=final,
-        recipe=recipe_of(run, weights, members, final),
+        recipe={**recipe_of(run, weights, members, final), "pooling": choice.pooling},
+        pooling=choice.pooling,
         oof_scores=final.apply(stated.scores),
         oof_rows=stated.rows,
         seconds=run.clock.monotonic() - run.started,
@@ -90,7 +91,7 @@ def note_parts(run: Run, members: Mapping[int, Made]) -> None:
         rows = f"{first.rows:,} of {n:,} rows"
         if i and len(made.folds) == 1:
             more = any(o.has_model and o.task.fold not in made.folds for o in run.race.standings[i].outcomes.values())
-            why = "more would make the model larger or slower" if more else "no time was left to fit it on all rows"
+            why = "more would make the model larger or slower" if more else "no other was run, nor one on all rows"
             run.notes.append(f"{name} is the model of one of its folds, fitted on {rows}: {why}")
         elif i and not made.folds and first.rows < n:
             samples.append(first.rows if first.task.max_rows is None else first.task.max_rows)
@@ -110,12 +111,13 @@ def shares(wanted: Mapping[int, float], members: Mapping[int, Made]) -> dict[int
     return {i: wanted.get(i, 1.0) / total for i in members}
 
 
-def better_kept(run: Run, wanted: Mapping[int, float], members: dict[int, Made], limits: Limits) -> dict[int, Made]:
+def better_kept(run: Run, choice: Choice, members: dict[int, Made]) -> dict[int, Made]:
     """`members`, or a fold's model in their place that does better than they do as they came out.
 
     Weights were chosen before it was known for which members there is time; a fold's model that stands in for a fit
     on all rows may be weaker than it was thought to be.
     """
+    wanted = choice.weights
     if all(is_whole(run, i, made) for i, made in members.items()) and set(wanted) == set(members):
         return members
     kept = {i: o for i, o in run.ready.items() if o.task.fold is not None and not run.race.standings[i].failed}
@@ -125,7 +127,7 @@ def better_kept(run: Run, wanted: Mapping[int, float], members: dict[int, Made],
             continue
         valid = run.data.folds[fold][1]
         y, counts = [run.data.y[valid]], [run.data.weight_of(valid)]
-        mixed = average(fold_scores(run, members, fold), list(shares(wanted, members).values()))
+        mixed = pooled(fold_scores(run, members, fold), list(shares(wanted, members).values()), choice.pooling)
         now = run.objective.mean(y, [mixed], counts)
         losses = {
             i: run.objective.mean(y, [o.scores], counts)
@@ -135,7 +137,7 @@ def better_kept(run: Run, wanted: Mapping[int, float], members: dict[int, Made],
         best = min(losses, key=lambda i: losses[i], default=None)
         if best is not None and losses[best] + UNSEEN * run.race.belief.unit < now:
             instead = loaded(run, [kept[best]])
-            if instead is not None and price_of([instead]).within(limits.us, limits.mb):
+            if instead is not None and price_of([instead]).within(choice.limits.us, choice.limits.mb):
                 return {best: instead}
     return members
 
@@ -206,7 +208,7 @@ class Stated:
         return interval(self.losses, float(decided.mean()), overlap, run.objective) if decided.size else None
 
 
-def out_of_fold(run: Run, weights: Mapping[int, float], members: Mapping[int, Made]) -> Stated:
+def out_of_fold(run: Run, weights: Mapping[int, float], members: Mapping[int, Made], pooling: Pooling) -> Stated:
     """Averaged scores over the folds that say what the members do as they are."""
     data, standings = run.data, run.race.standings
     folds = sorted(set.intersection(*(own_folds(run, i, members[i]) for i in weights)))
@@ -215,7 +217,7 @@ def out_of_fold(run: Run, weights: Mapping[int, float], members: Mapping[int, Ma
     if not folds:
         return Stated((), np.zeros(0, dtype=np.int64), np.zeros((0, data.n_classes)), np.zeros(0))
     ordered = {i: members[i] for i in weights}
-    scores = [average(fold_scores(run, ordered, f), list(weights.values())) for f in folds]
+    scores = [pooled(fold_scores(run, ordered, f), list(weights.values()), pooling) for f in folds]
     valid = [data.folds[f][1] for f in folds]
     losses = [
         run.objective.loss(data.y[rows], of, data.weight_of(rows)) for rows, of in zip(valid, scores, strict=True)

@@ -25,6 +25,9 @@ ENSEMBLE_US = 5.0
 LEVEL_US = 0.011
 """A comparison in a tree: most of it is waiting for the node to come from memory."""
 
+FAR_NODES = 1_500_000
+"""So many nodes lie so far from the processor that a comparison takes twice the time."""
+
 TEXT_US = 0.5
 """Looking one value up in a vocabulary."""
 
@@ -128,7 +131,8 @@ def node_us(node: onnx.NodeProto, sizes: dict[str, int]) -> float:
     if node.op_type in ("TreeEnsembleRegressor", "TreeEnsembleClassifier"):
         numbers = attribute(node, "nodes_treeids").ints
         trees = len(set(numbers))
-        return ENSEMBLE_US + trees * LEVEL_US * math.log2(max(len(numbers) / max(trees, 1), 2.0))
+        levels = trees * math.log2(max(len(numbers) / max(trees, 1), 2.0))
+        return ENSEMBLE_US + levels * LEVEL_US * (1 + len(numbers) / FAR_NODES)
     largest = max((sizes.get(name, 0) for name in node.input), default=0)
     if node.op_type in ("MatMul", "Gemm"):
         return NODE_US + PRODUCT_US * largest

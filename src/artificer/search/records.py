@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from artificer.metrics.base import Metric
     from artificer.search.executor import Executor
     from artificer.search.frontier import Option
+    from artificer.search.stacking import Pooling
 
 Status = Literal["finished", "dropped", "failed", "skipped"]
 
@@ -229,6 +230,7 @@ class SearchResult:
     oof_rows : (m,) the rows they belong to; empty where nothing was validated.
     notes : what was left out or cut short, and why, in sentences.
     options : models that were considered, with what each would cost in use.
+    pooling : how members are averaged, as assembling has to know.
     """
 
     leaderboard: Leaderboard
@@ -241,14 +243,17 @@ class SearchResult:
     fits: int
     notes: tuple[str, ...] = ()
     options: tuple[Option, ...] = ()
+    pooling: Pooling = "mean"
 
     def graphs(self) -> list[Any]:
         """The members as :func:`artificer.bundle.assemble.assemble` takes them."""
         from artificer.bundle.assemble import MemberGraph
 
         return [
-            MemberGraph(part.representation, part.representation_key, part.model, member.weight / len(member.parts))
-            for member in self.members
+            MemberGraph(
+                part.representation, part.representation_key, part.model, member.weight / len(member.parts), number
+            )
+            for number, member in enumerate(self.members)
             for part in member.parts
         ]
 

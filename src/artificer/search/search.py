@@ -131,7 +131,7 @@ def refit(recipe: Json, request: SearchRequest) -> SearchResult:
         run.whole = {i for i, c in enumerate(candidates) if forms.get(c.name) == "whole"}
         run.baseline()
         run.search()
-        result = with_directions(finish(run, weights), request)
+        result = with_directions(finish(run, weights, recipe.get("pooling", "mean")), request)
     if len(result.oof_rows) or request.task is Task.REGRESSION:
         return result
     return replace(result, calibration=Calibration.from_json(recipe["calibration"]))
