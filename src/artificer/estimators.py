@@ -248,7 +248,7 @@ class _Estimator(BaseEstimator, ABC):  # type: ignore[misc]
         board, created = found.leaderboard, datetime.now(UTC)
         content = BundleContent(
             name=table.target,
-            model=assemble(found.graphs(), found.calibration, contract),
+            model=assemble(found.graphs(), found.calibration, contract, found.pooling),
             contract=contract,
             # Out-of-fold scores: those of rows a model was fitted on are surer than production's will be.
             reference=summarise(

@@ -442,7 +442,7 @@ def _draft(request: TrainingRequest, prepared: Prepared, found: SearchResult) ->
     from artificer.bundle.audit import audit_graph
     from artificer.bundle.model import Bundle, open_session
 
-    model = assemble(found.graphs(), found.calibration, prepared.contract)
+    model = assemble(found.graphs(), found.calibration, prepared.contract, found.pooling)
     inputs = tuple(Kind(edge.name) for edge in audit_graph(model).inputs)
     return Bundle(
         name=request.name,
