@@ -370,9 +370,8 @@ class Classifier(ClassifierMixin, _Estimator):  # type: ignore[misc]
     def predict(self, X: Any) -> NDArray[Any]:
         """The likeliest class of each row, (n,); with class weights, that of the largest weighted probability."""
         scores = self._scores(X)
-        if self._costs is not None:
-            scores = scores * self._costs
-        labels: NDArray[Any] = self.classes_[scores.argmax(axis=1)]
+        weighted = scores if self._costs is None else scores * self._costs
+        labels: NDArray[Any] = self.classes_[weighted.argmax(axis=1)]
         return labels
 
     def predict_proba(self, X: Any) -> Doubles:

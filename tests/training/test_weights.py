@@ -54,7 +54,8 @@ def request(y: np.ndarray, X: np.ndarray, n_classes: int, **settings: Any) -> Se
 
 
 def members(name: str) -> tuple[Candidate, ...]:
-    return (Candidate(name, name, {}, "linear" if name in ("logistic", "ridge") else "trees"),)
+    small = {"lightgbm": {"num_leaves": 6, "learning_rate": 0.1, "max_rounds": 80}}
+    return (Candidate(name, name, small.get(name, {}), "linear" if name in ("logistic", "ridge") else "trees"),)
 
 
 # The problem
