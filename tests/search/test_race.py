@@ -56,3 +56,14 @@ def test_time_is_kept_for_the_leaders_other_folds(request_of, fakes):
         assert run.phase() == "explore"
         run.deadline = request.clock.monotonic() + 2 * run.fold_cost(run.race.leader())
         assert run.phase() == "complete"
+
+
+@pytest.mark.parametrize(("gains", "expected"), [((0.1, 0.12, 0.09), True), ((0.1, -0.12, 0.03), False), ((), False)])
+def test_a_gain_over_the_constant_that_changes_its_sign_is_luck(gains, expected):
+    beliefs = [Prior("constant", 1.0, 0.02), Prior("boosting", 0.1, 0.1)]
+    race = Race((BASELINE, Candidate("a", "lightgbm", {}, "trees")), beliefs, [200] * 3, [400] * 3, 0)
+    for fold in range(3):
+        race.absorb(0, fold, DONE, 1.0)
+    for fold, gain in enumerate(gains):
+        race.absorb(1, fold, DONE, 1.0 - gain)
+    assert race.beats_baseline() is expected

@@ -43,6 +43,9 @@ LIKELY_MEMBERS = 4
 STRONG = 0.15
 """Candidates that are expected to come this close count as strong."""
 
+LUCKY = 1.0
+"""A gain over the constant of so many standard deviations, their overlap corrected for, is not taken for luck."""
+
 DRAWS = 2000
 CHALLENGE = 0.5
 """How often top-two sampling takes the leader of a draw rather than its challenger."""
@@ -155,6 +158,17 @@ class Race:
         champion = min(complete, key=lambda i: self.belief.mean[i])
         gain = self.draws[:, champion] - self.draws[:, open_].min(axis=1)
         return float((gain > self.epsilon).mean())
+
+    def beats_baseline(self) -> bool:
+        """Whether what the leader gains over the constant, fold by fold, is more than luck usually brings."""
+        leader = self.leader()
+        gains = self.standings[0].losses - self.standings[leader].losses
+        gains = gains[np.isfinite(gains)]
+        if leader == 0 or len(gains) < 2:
+            return leader > 0
+        overlap = float(np.mean(self.valid_rows)) / max(float(np.mean(self.train_rows)), 1.0)
+        deviation = float(np.sqrt((1 / len(gains) + overlap) * gains.var(ddof=1)))
+        return float(gains.mean()) > max(LUCKY * deviation, 1e-9 * abs(self.belief.origin))
 
     # What happened
 
