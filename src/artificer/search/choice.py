@@ -12,11 +12,15 @@ from artificer.search.blend import worth
 from artificer.search.ensemble import Ensemble, Library, grow, select
 from artificer.search.frontier import Limits, Option, limits_of, together
 from artificer.search.run import MAX_MEMBERS, Run
+from artificer.search.stacking import Pooling, fitted_weights
 from artificer.search.variants import not_paying
 from artificer.types import Doubles
 
 POOL = 12
 SHARERS = 3
+ENOUGH_COMPLETE = 2
+"""Where so many candidates have run all folds, those that have not were given up."""
+
 NESTED_ROWS = 6000
 """Rows that choices are made on which only serve to judge the way of choosing."""
 
@@ -41,6 +45,7 @@ class Choice:
     weights : by candidate.
     folds, losses : folds, and the loss on each by weights that were chosen on the others; empty where none were.
     options : the alternatives, with their prices.
+    pooling : how members are averaged.
     """
 
     weights: Mapping[int, float]
@@ -48,6 +53,7 @@ class Choice:
     folds: tuple[int, ...] = ()
     losses: Doubles | None = None
     options: tuple[Option, ...] = ()
+    pooling: Pooling = "mean"
 
 
 def pool_of(run: Run) -> Pool:
@@ -56,12 +62,14 @@ def pool_of(run: Run) -> Pool:
     Variants on generated or selected features that were not shown to pay are left out.
 
     Folds run in order, so fewer folds admit more candidates: to an ensemble a partner with fewer folds is worth more
-    than the leader's further folds.
+    than the leader's further folds, unless there are partners that have them all.
     """
     standings, unpaid = run.race.standings, not_paying(run.race)
     ran = [i for i, s in enumerate(standings) if s.outcomes and not s.failed and i not in unpaid]
     best = sorted(ran, key=lambda i: run.race.belief.mean[i])
-    sets = [set(standings[i].outcomes) for i in best[:SHARERS]]
+    complete = [i for i in best if i and standings[i].complete]
+    sharers = complete if len(complete) >= ENOUGH_COMPLETE else best[:SHARERS]
+    sets = [set(standings[i].outcomes) for i in sharers]
     folds = tuple(sorted(set.intersection(*sets))) if sets else ()
     best = [i for i in best if set(folds) <= set(standings[i].outcomes)][:POOL]
     return Pool(tuple(best if 0 in best else [*best, 0]), folds)
@@ -102,12 +110,26 @@ def choose(run: Run, pool: Pool) -> Choice:
         selection = Selection(run, Pool(tuple(i for i in selection.pool.indices if i != dear), pool.folds), limits)
         chosen = selection.choose(selection.library)
     weights = weights_of(selection.pool, chosen)
-    losses = None
+    losses: Doubles | None = None
+    pooling: Pooling = "mean"
     if len(pool.folds) > 1 and seconds * len(pool.folds) <= NESTED_SHARE * run.left:
-        losses, alone = selection.judge()
+        losses, alone, stacked = selection.judge()
         if len(weights) > 1 and np.nanmean(alone) <= np.nanmean(losses):
             weights, losses = {selection.pool.indices[selection.best_single(selection.library)]: 1.0}, alone
-    return Choice(weights, limits, pool.folds, losses, selection.options(weights))
+        elif len(weights) > 1 and surely_less(stacked, losses, run):
+            weights = weights_of(selection.pool, Ensemble(selection.stacked(selection.library, chosen), chosen.loss))
+            losses, pooling = stacked, selection.pooling
+    return Choice(weights, limits, pool.folds, losses, selection.options(weights), pooling)
+
+
+def surely_less(losses: Doubles, others: Doubles, run: Run) -> bool:
+    """Whether losses on the same folds are less by more than the standard error, corrected for shared training rows."""
+    gain = others - losses
+    gain = gain[np.isfinite(gain)]
+    if len(gain) < 2:
+        return False
+    overlap = float(np.mean(run.race.valid_rows)) / max(float(np.mean(run.race.train_rows)), 1.0)
+    return bool(gain.mean() > np.sqrt((1 / len(gain) + overlap) * gain.var(ddof=1)))
 
 
 def weights_of(pool: Pool, chosen: Ensemble) -> dict[int, float]:
@@ -163,17 +185,39 @@ class Selection:
         places = [place for place in range(len(self.pool.indices)) if self.allowed(frozenset([place]))]
         return min(places, key=lambda place: library.loss(np.eye(len(self.pool.indices))[place]))
 
-    def judge(self) -> tuple[Doubles, Doubles]:
-        """Loss on each fold of the ensemble, and of the single candidate, that the other folds would have chosen."""
+    @property
+    def pooling(self) -> Pooling:
+        """How a linear second level averages."""
+        return "logarithmic" if self.run.data.task.is_classification else "mean"
+
+    def stacked(self, library: Library, chosen: Ensemble) -> Doubles:
+        """Weights of the chosen members by regression on their scores."""
+        members = np.flatnonzero(chosen.weights)
+        scores = np.concatenate([of[members] for of in library.scores], axis=1)
+        counts = [of for of in library.weights or () if of is not None]
+        found = np.zeros(len(chosen.weights))
+        found[members] = fitted_weights(
+            self.run.data.task,
+            scores,
+            np.concatenate(library.y),
+            chosen.weights[members],
+            np.concatenate(counts) if counts else None,
+        )
+        return found
+
+    def judge(self) -> tuple[Doubles, Doubles, Doubles]:
+        """Loss on each fold of what the other folds would choose: an ensemble, one candidate, a linear second level."""
         library = self.library
         thin = library.thinned(self.seed, NESTED_ROWS)
         folds = range(len(library.y))
-        together_, alone = np.zeros(len(folds)), np.zeros(len(folds))
+        together_, alone, stacked = np.zeros((3, len(folds)))
         for f in folds:
             others = thin.of([g for g in folds if g != f])
-            together_[f] = library.fold_loss(f, self.choose(others).weights)
+            chosen = self.choose(others)
+            together_[f] = library.fold_loss(f, chosen.weights)
+            stacked[f] = library.fold_loss(f, self.stacked(others, chosen), self.pooling)
             alone[f] = library.fold_loss(f, np.eye(len(self.pool.indices))[self.best_single(others)])
-        return together_, alone
+        return together_, alone, stacked
 
     def options(self, weights: Mapping[int, float]) -> tuple[Option, ...]:
         """The heaviest member alone, the two heaviest and so on, with one model of each and with all their folds'."""
