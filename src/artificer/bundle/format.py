@@ -128,7 +128,7 @@ def load_bundle(path: Path, *, threads: int = 1, sha256: str | None = None) -> B
     facts = audit_graph(content.model)
     _check_edges(facts, content.contract, path)
     inputs = tuple(Kind(edge.name) for edge in facts.inputs)
-    return Bundle(
+    bundle = Bundle(
         **{name: getattr(content, name) for name in ("name", "model", *RECORDS)},
         sha256=digest,
         bytes=len(data),
@@ -137,6 +137,8 @@ def load_bundle(path: Path, *, threads: int = 1, sha256: str | None = None) -> B
         inputs=inputs,
         session=open_session(content.model, content.contract, inputs, threads, path),
     )
+    _check_promises(bundle, path)
+    return bundle
 
 
 def plain(value: Any, where: str) -> Any:
@@ -244,6 +246,13 @@ def _deeper_than(value: Any, depth: int) -> bool:
         if not level:
             return False
     return True
+
+
+def _check_promises(bundle: Bundle, path: Path) -> None:
+    try:
+        bundle.conformal  # noqa: B018 - read once and kept
+    except BundleDamagedError as error:
+        raise BundleDamagedError(f"the bundle {path} is damaged: {error}") from error
 
 
 def _check_edges(facts: GraphFacts, contract: Contract, path: Path) -> None:

@@ -11,7 +11,8 @@ from typing import Any
 
 import numpy as np
 
-from artificer.errors import BundleDamagedError
+from artificer.bundle.conformal import Conformal, Promise
+from artificer.errors import BundleDamagedError, UsageError
 from artificer.tables.contract import Contract, RowReader
 from artificer.types import MISSING_TIME, Blocks, Floats, Json, Kind
 
@@ -89,6 +90,33 @@ class Bundle:
     @cached_property
     def _classes(self) -> tuple[Any, ...]:
         return tuple(self.contract.label(text) for text in self.contract.classes)
+
+    @cached_property
+    def conformal(self) -> Conformal | None:
+        """The record of coverage, None where the model has none.
+
+        Raises
+        ------
+        BundleDamagedError
+            It cannot be read.
+        """
+        record = self.metrics.get("conformal")
+        return None if record is None else Conformal.from_json(record, self.contract.task)
+
+    def promise(self, coverage: float) -> Promise:
+        """What turns scores into intervals, or into sets of classes, that cover the truth with probability `coverage`.
+
+        Raises
+        ------
+        UsageError
+            `coverage` is out of range, or nothing is known of the model on rows it had not seen.
+        """
+        if self.conformal is None:
+            raise UsageError(
+                f"the model {self.name} keeps no record of its errors on rows it had not seen, so no coverage can be "
+                "promised; train it again, on more rows or for longer"
+            )
+        return self.conformal.at(coverage)
 
     def _run(self, feed: Mapping[str, Any]) -> Floats:
         scores: Floats = self.session.run(_OUTPUTS, feed)[0]

@@ -10,11 +10,13 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from artificer.bundle.conformal import Conformal
 from artificer.errors import DataError
 from artificer.evaluation.calibration import CalibrationReport, calibration
+from artificer.evaluation.conformal import Coverage, measure_coverage
 from artificer.evaluation.errors_by_class import Confusion, Residuals, confusion, residuals
 from artificer.evaluation.estimate import Difference, difference_of, interval_of
-from artificer.evaluation.intervals import Interval, finite
+from artificer.evaluation.intervals import Interval, finite, normal_quantile
 from artificer.evaluation.resampling import sample
 from artificer.metrics.base import Metric
 from artificer.types import Json, Task
@@ -61,6 +63,7 @@ class Evaluation:
     residuals: Residuals | None
     time_ordered: bool
     notes: tuple[str, ...] = ()
+    coverage: tuple[Coverage, ...] = ()
 
     @property
     def primary(self) -> MetricResult:
@@ -79,6 +82,7 @@ class Evaluation:
             "calibration": self.calibration.to_json() if self.calibration else None,
             "confusion": self.confusion.to_json() if self.confusion else None,
             "residuals": self.residuals.to_json() if self.residuals else None,
+            "coverage": [found.to_json() for found in self.coverage],
             "notes": list(self.notes),
         }
 
@@ -93,6 +97,7 @@ def evaluate(
     classes: Sequence[str] = (),
     times: NDArray[Any] | None = None,
     weight: NDArray[Any] | None = None,
+    conformal: Conformal | None = None,
     seed: int = 0,
 ) -> Evaluation:
     """Evaluate scores on test rows.
@@ -106,7 +111,9 @@ def evaluate(
     classes : names in code order.
     times : (n,), given when the test set is the newest part of the data: intervals then come from blocks of consecutive
         rows, because neighbours in time resemble each other.
-    weight : (n,) how much each row counts in the metrics; calibration, confusion and residuals count rows.
+    weight : (n,) how much each row counts in the metrics and in coverage; calibration, confusion and residuals count
+        rows.
+    conformal : what the model promises to cover, to be measured on these rows.
 
     Raises
     ------
@@ -134,6 +141,7 @@ def evaluate(
     results = tuple(_result(metric, y, sets, times, weight, seed) for metric in metrics)
     positive = metrics[0].positive if metrics else 1
     is_classes = task.is_classification
+    coverage = () if conformal is None else measure_coverage(conformal, y, scores, weight)
     return Evaluation(
         task,
         len(y),
@@ -142,7 +150,8 @@ def evaluate(
         confusion(y, scores, classes) if is_classes else None,
         None if is_classes else residuals(y, scores),
         times is not None,
-        tuple(_notes(task, y, scores, results)),
+        (*_notes(task, y, scores, results), *_shortfall(coverage, conformal)),
+        coverage,
     )
 
 
@@ -172,3 +181,21 @@ def _notes(task: Task, y: NDArray[Any], scores: NDArray[Any], results: Sequence[
     if undefined:
         notes.append(f"Not defined on this test set: {', '.join(undefined)}.")
     return notes
+
+
+def _shortfall(coverage: Sequence[Coverage], record: Conformal | None) -> list[str]:
+    """Say of the promise that was missed by most, if one was missed by more than the chance of both sets of rows."""
+
+    def beyond_chance(found: Coverage) -> bool:
+        own = math.sqrt(found.promised * (1 - found.promised) / record.rows) if record else 0.0
+        error = math.hypot(own, (found.high - found.low) / (2 * normal_quantile(0.975)))
+        return found.promised - found.measured > normal_quantile(0.995) * error
+
+    missed = [found for found in coverage if beyond_chance(found)]
+    if not missed:
+        return []
+    worst = max(missed, key=lambda found: found.promised - found.measured)
+    return [
+        f"What is promised to cover {worst.promised:.0%} of the rows covered {worst.measured:.1%} of the test rows "
+        f"[{worst.low:.1%}, {worst.high:.1%}]: read coverages with care."
+    ]

@@ -27,6 +27,7 @@ from artificer.splits.split import FEWEST_ROWS, fold_count, folds, holdout
 from artificer.training.combine import combine
 from artificer.training.lineage import lineage
 from artificer.training.measure import measure
+from artificer.training.promise import is_constant, promised
 from artificer.training.record import Rows, TrainingRun, keep_test_rows
 from artificer.training.request import TrainingRequest
 from artificer.training.row_hashes import keep_hashes, row_hashes
@@ -120,13 +121,13 @@ def _train(request: TrainingRequest, executor: ProcessExecutor) -> TrainingRun:
     with stages.stage("evaluate"):
         watch("evaluating on the test rows", None, None)
         request.ledger.record(request.run_id, "evaluation of the finished model", request.clock.now())
-        draft = _draft(request, prepared, found)
+        draft = _draft(request, prepared, found, train_rows, ordered=times is not None)
         evaluation, importance, scores = _evaluate(draft, prepared, train_rows, test_rows, times, measured_by, request)
     with stages.stage("package"):
         watch("packaging the model", None, None)
         measured = measure(draft, prepared.blocks.take(test_rows), len(draft.model))
         luck = chance_of_perfection(prepared.y[test_rows], prepared.contract.task)
-        verdict = gate_of(problem, evaluation, measured, is_constant=_is_constant(found), luck=luck)
+        verdict = gate_of(problem, evaluation, measured, is_constant=is_constant(found), luck=luck)
         facts = lineage(request, read, prepared, len(train_rows), len(test_rows), found.seconds)
         keep_test_rows(prepared.frame[test_rows], request.folder / TEST_FILE)
         hashes = row_hashes(prepared.frame, prepared.blocks, prepared.contract)
@@ -432,11 +433,7 @@ def _row_ms(problem: Problem) -> float | None:
     return min((bound for bound in bounds if bound is not None), default=None)
 
 
-def _is_constant(found: SearchResult) -> bool:
-    return all(member.candidate.algorithm == "constant" for member in found.members)
-
-
-def _draft(request: TrainingRequest, prepared: Prepared, found: SearchResult) -> Bundle:
+def _draft(request: TrainingRequest, prepared: Prepared, found: SearchResult, rows: Ints, *, ordered: bool) -> Bundle:
     """The finished model in memory: what the test rows are scored with is what will be written."""
     from artificer.bundle.assemble import assemble
     from artificer.bundle.audit import audit_graph
@@ -444,7 +441,7 @@ def _draft(request: TrainingRequest, prepared: Prepared, found: SearchResult) ->
 
     model = assemble(found.graphs(), found.calibration, prepared.contract, found.pooling)
     inputs = tuple(Kind(edge.name) for edge in audit_graph(model).inputs)
-    return Bundle(
+    draft = Bundle(
         name=request.name,
         model=model,
         contract=prepared.contract,
@@ -459,6 +456,16 @@ def _draft(request: TrainingRequest, prepared: Prepared, found: SearchResult) ->
         inputs=inputs,
         session=open_session(model, prepared.contract, inputs, request.threads, request.folder),
     )
+    promise = promised(
+        found,
+        prepared.y[rows],
+        prepared.contract.task,
+        lambda: draft.predict_blocks(prepared.blocks.take(rows[:1])),
+        weight=None if prepared.weight is None else prepared.weight[rows],
+        ordered=ordered,
+        seed=derive_seed(request.problem.training.seed, "conformal"),
+    )
+    return replace(draft, metrics=promise)
 
 
 def _evaluate(
@@ -490,6 +497,7 @@ def _evaluate(
         classes=contract.classes,
         times=None if times is None else times[test_rows],
         weight=weight,
+        conformal=draft.conformal,
         seed=seed,
     )
     importance = permutation_importance(
@@ -576,7 +584,7 @@ def _write(
             moving=(contract.time,) if contract.time else (),
             positive=contract.classes.index(contract.positive) if contract.positive in contract.classes else 1,
         ),
-        metrics={"evaluation": evaluation.to_json(), "gate": verdict.to_json(), "measured": measured},
+        metrics={**draft.metrics, "evaluation": evaluation.to_json(), "gate": verdict.to_json(), "measured": measured},
         recipe=draft.recipe,
         lineage=facts,
     )
