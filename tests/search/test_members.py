@@ -15,7 +15,7 @@ from artificer.clock import ManualClock
 from artificer.graph import Graph
 from artificer.search.choice import Selection, choose, library_of, limits_for, pool_of
 from artificer.search.executor import InlineExecutor
-from artificer.search.frontier import SAFETY, Limits, price_of
+from artificer.search.frontier import SAFETY, Limits, limits_of, price_of
 from artificer.search.latency import CALL_US, Price, price
 from artificer.search.members import Made, kept_parts, loaded, make_members
 from artificer.search.processes import ProcessExecutor
@@ -103,6 +103,16 @@ def test_no_requirement_is_broken_for_a_better_score(request_of, fakes):
     request = request_of(candidates=(fakes("plain"),))
     assert run_search(replace(request, row_ms=1e-3)).members[0].candidate.name == "constant"
     assert run_search(replace(request, model_mb=1e-5)).members[0].candidate.name == "constant"
+
+
+def test_a_short_budget_leaves_no_time_to_put_a_large_model_together(request_of, fakes):
+    run = raced(request_of(candidates=()), (fakes("plain", "constant"), fakes("plain")))
+    sizes = []
+    for budget in (Budget(fits=5), Budget(seconds=60), Budget(seconds=10), Budget(seconds=1)):
+        run.request = replace(run.request, budget=budget)
+        sizes.append(limits_of(run).mb / SAFETY)
+    assert sizes[0] == pytest.approx(20)
+    assert sizes[0] >= sizes[1] > sizes[2] > sizes[3] > 0
 
 
 def test_a_usual_limit_gives_way_to_the_best_candidate_alone(request_of, fakes, monkeypatch):

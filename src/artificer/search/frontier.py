@@ -17,6 +17,11 @@ ROW_US = 150.0
 MODEL_MB = 20.0
 """What a model may cost where nothing is required."""
 
+MB_PER_SECOND = 0.5
+"""Putting a graph together and opening it takes a second for 20 MB, which is to be a small part of any budget."""
+
+LEAST_MB = 2.0
+
 SAFETY = 0.9
 """Share of a limit that is planned with: prices are estimates."""
 
@@ -76,6 +81,8 @@ def limits_of(run: Run, least: Price = NOTHING) -> Limits:
     us = ROW_US if request.row_ms is None else 1000.0 * request.row_ms
     mb = MODEL_MB if request.model_mb is None else request.model_mb
     us, mb = max(SAFETY * us - CALL_US, 1.0), SAFETY * mb
+    if request.budget.seconds is not None:
+        mb = min(mb, max(MB_PER_SECOND * request.budget.seconds, LEAST_MB))
     if request.row_ms is None:
         us = max(us, least.us)
     if request.model_mb is None:
