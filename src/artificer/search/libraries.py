@@ -28,7 +28,7 @@ def in_order() -> Iterator[str]:
     yield from (name for name in known if name not in FIRST)
 
 
-EXTRAS = ("pandas", "pyarrow", "matplotlib", "plotly", "IPython", "dask", "graphviz")
+EXTRAS = ("pyarrow", "matplotlib", "plotly", "IPython", "dask", "graphviz")
 """What learners' libraries import where it is installed, to accept its tables and draw pictures. A fit is given NumPy
 arrays, and every process that fits would carry a hundred megabytes of it."""
 
