@@ -117,6 +117,20 @@ def test_of_duplicate_keys_the_last_counts(regression: Any) -> None:
     assert answer.json()["predictions"][0]["prediction"] == 8.0
 
 
+@pytest.mark.parametrize("literal", ["0", "1", "0.99", "-0.9", "1e400"])
+def test_a_coverage_that_cannot_be_promised(served: Any, literal: str) -> None:
+    before = counts(served.journal).predictions
+    document = refused(served.post(f'{{"rows": [{json.dumps(ROW)}], "coverage": {literal}}}'.encode()), 422)
+    assert document["type"] == "urn:artificer:problem:coverage"
+    assert "from 0.8 to 0.95" in document["detail"]
+    assert counts(served.journal).predictions == before
+
+
+@pytest.mark.parametrize("literal", ['"0.9"', "true", "[0.9]", "{}", "9" * 400])
+def test_a_coverage_that_is_no_number(served: Any, literal: str) -> None:
+    assert "coverage" in refused(served.post(f'{{"rows": [], "coverage": {literal}}}'.encode()), 422)["detail"]
+
+
 @pytest.mark.parametrize("row", ["3", '"a"', "null", "[]", "[1, 2]", "true"])
 def test_a_row_that_is_no_object(served: Any, row: str) -> None:
     document = refused(served.post(f'{{"rows": [{row}]}}'.encode()), 422)

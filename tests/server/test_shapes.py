@@ -36,6 +36,19 @@ def test_predictions_of_values(regression: Any) -> None:
     assert document["predictions"][0]["prediction"] == 43.0
 
 
+def test_intervals_and_sets_when_asked(served: Any, regression: Any) -> None:
+    found = regression.client.post("/v1/predict", json={"rows": [ROW, {**ROW, "age": 60}], "coverage": 0.9}).json()
+    assert found["coverage"] == 0.9
+    assert [p["interval"] for p in found["predictions"]] == [[40.0, 46.0], [59.0, 67.0]]
+    assert set(found) == {"model", "predictions", "coverage"}
+    found = served.client.post("/v1/predict", json={"rows": [ROW], "coverage": 0.9}).json()
+    assert found["predictions"][0]["set"] == [0, 1]
+    assert found["predictions"][0]["probabilities"] == pytest.approx({"0": 0.75, "1": 0.25})
+    found = served.client.post("/v1/predict", json={"rows": [ROW], "coverage": 0.95}).json()
+    assert "too few to promise 0.95" in found["warnings"][0]
+    assert "coverage" not in served.client.post("/v1/predict", json={"rows": [ROW], "coverage": None}).json()
+
+
 def test_no_rows_no_predictions(served: Any) -> None:
     answer = served.predict()
     assert (answer.status_code, answer.json()["predictions"]) == (200, [])
@@ -94,7 +107,7 @@ def test_the_card_of_the_model(served: Any) -> None:
     assert card["classes"] == ["0", "1"]
     assert [column["name"] for column in card["columns"]] == ["age", "city", "member", "seen", "code"]
     assert card["columns"][0]["required"] is True
-    assert card["metrics"] == {"roc_auc": 0.9}
+    assert card["metrics"]["roc_auc"] == 0.9
 
 
 def test_the_documentation_describes_every_route_and_its_example_works(served: Any) -> None:

@@ -10,6 +10,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from artificer.bundle.conformal import Conformal
 from artificer.bundle.format import BundleContent, write_bundle
 from artificer.bundle.pointer import Pointer, write_pointer
 from artificer.graph import Graph
@@ -48,11 +49,21 @@ def graph(version: int, task: Task) -> bytes:
     return made.model().SerializeToString()
 
 
-def write(folder: Path, version: int = 1, task: Task = Task.BINARY) -> Path:
+PROMISES = {
+    Task.REGRESSION: Conformal(
+        Task.REGRESSION, 12, False, False, (0.8, 0.9, 0.95), (50.0,), ((1.0, 2.0), (3.0, 4.0), (None, None))
+    ),
+    Task.BINARY: Conformal(Task.BINARY, 12, False, False, (0.8, 0.9, 0.95), (), ((0.5,), (0.2,), (None,))),
+}
+"""Made up: an interval of 1 or 2 around the value, wider above 50; a set of one class or both."""
+
+
+def write(folder: Path, version: int = 1, task: Task = Task.BINARY, *, promises: bool = True) -> Path:
     """Write the bundle of a version below `folder` and point at it; gives the pointer's path."""
     (folder / "bundles").mkdir(exist_ok=True)
     name = f"shop-{version}-{task}.artificer"
-    content = BundleContent("shop", graph(version, task), contract(task), {}, {"roc_auc": 0.9}, {}, {"data": "made up"})
+    metrics = {"roc_auc": 0.9, **({"conformal": PROMISES[task].to_json()} if promises else {})}
+    content = BundleContent("shop", graph(version, task), contract(task), {}, metrics, {}, {"data": "made up"})
     sha256 = write_bundle(folder / "bundles" / name, content, CREATED)
     pointer = folder / "champion.json"
     write_pointer(pointer, Pointer("shop", version, f"bundles/{name}", sha256, CREATED))

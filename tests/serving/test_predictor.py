@@ -9,11 +9,11 @@ import numpy as np
 import pytest
 
 from artificer.bundle.pointer import read_pointer
-from artificer.errors import ArtificerError, ContractError
+from artificer.errors import ArtificerError, ContractError, UsageError
 from artificer.journal.entries import OutcomeEntry
 from artificer.serving.champion import load
 from artificer.serving.ids import Ids
-from artificer.serving.predictor import Predictor
+from artificer.serving.predictor import Answer, Predictor
 from artificer.types import Task
 
 ROW = {"age": 40, "city": "Rome", "member": True, "seen": "2026-01-01T00:00:00Z"}
@@ -66,6 +66,42 @@ def test_a_score_that_is_no_number_is_never_told(promote: Callable[..., Path], m
     monkeypatch.setattr(predictor, "bundle", broken)
     with pytest.raises(ArtificerError, match="not a number"):
         predictor.answer([ROW], at=0.0)
+
+
+def test_values_carry_intervals_and_classes_sets_when_asked(promote: Callable[..., Path]) -> None:
+    values = predictor_of(promote(2, Task.REGRESSION))
+    answer = values.answer([ROW, {**ROW, "age": 60}], 0.0, coverage=0.85)
+    assert (answer.coverage, answer.promised, answer.warnings) == (0.9, [[39.0, 45.0], [58.0, 66.0]], ())
+    assert values.answer([ROW], 0.0).coverage is None
+    assert values.answer([], 0.0, 0.8) == Answer([], (), coverage=0.8)
+    classes = predictor_of(promote(3))
+    assert classes.answer([ROW], 0.0, coverage=0.8).promised == [[0]]
+    assert classes.answer([ROW], 0.0, coverage=0.9).promised == [[0, 1]]
+
+
+def test_what_is_promised_is_what_the_bundle_promises_in_python(promote: Callable[..., Path]) -> None:
+    values, classes = predictor_of(promote(2, Task.REGRESSION)), predictor_of(promote(3))
+    rows = [{**ROW, "age": age} for age in range(0, 100, 7)]
+    scores, _ = values.bundle.predict_rows(rows)
+    expected = values.bundle.promise(0.9).intervals(scores[:, 0]).tolist()
+    assert values.answer(rows, 0.0, 0.9).promised == expected
+    scores, _ = classes.bundle.predict_rows(rows)
+    assert classes.answer(rows, 0.0, 0.9).promised == classes.bundle.promise(0.9).sets(scores, [0, 1])
+
+
+def test_too_few_rows_for_a_coverage_are_told(promote: Callable[..., Path]) -> None:
+    answer = predictor_of(promote(2, Task.REGRESSION)).answer([{**ROW, "shoe": 1}], 0.0, coverage=0.95)
+    assert answer.promised == [[None, None]]
+    assert "are too few to promise 0.95" in answer.warnings[0]
+    assert "shoe" in answer.warnings[1]
+
+
+def test_a_coverage_that_cannot_be_promised_is_refused(promote: Callable[..., Path]) -> None:
+    predictor = predictor_of(promote())
+    with pytest.raises(UsageError, match=r"coverage must be a number from 0\.8 to 0\.95, not 0\.99"):
+        predictor.answer([ROW], 0.0, coverage=0.99)
+    with pytest.raises(UsageError, match="keeps no record of its errors"):
+        predictor_of(promote(promises=False)).answer([ROW], 0.0, coverage=0.9)
 
 
 @pytest.mark.parametrize("value", [1, 1.0, "1", " 1 "])

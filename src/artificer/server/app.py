@@ -12,12 +12,13 @@ import logging
 import time
 from collections.abc import Awaitable, Callable, Iterable, MutableMapping
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from importlib import import_module
 from typing import Any, Final, NoReturn, TypeAlias
 
 import msgspec
 
-from artificer.errors import ContractError, JournalError
+from artificer.errors import ContractError, JournalError, UsageError
 from artificer.journal.writer import Journal
 from artificer.server.origin import Gate
 from artificer.server.problems import JSON, Refusal, Response
@@ -48,6 +49,7 @@ DOCUMENTED: Final = frozenset({"/v1/model", "/docs", "/openapi.json"})
 
 class _PredictRequest(msgspec.Struct, forbid_unknown_fields=True, gc=False):
     rows: list[Any]
+    coverage: float | None = None
 
 
 class _OutcomesRequest(msgspec.Struct, forbid_unknown_fields=True, gc=False):
@@ -60,6 +62,7 @@ _DECODE: Final = {
     "rows": msgspec.json.Decoder(_PredictRequest).decode,
     "outcomes": msgspec.json.Decoder(_OutcomesRequest).decode,
 }
+_SHAPES: Final = {"rows": _PredictRequest, "outcomes": _OutcomesRequest}
 
 
 class Service:
@@ -190,11 +193,13 @@ class Service:
         return answer, _encode(told(predictor, answer))
 
     def _answer(self, predictor: Predictor, body: bytes) -> Answer:
-        rows = _decoded("rows", body)
+        request = _decoded("rows", body)
         try:
-            return predictor.answer(rows, self._clock())
+            return predictor.answer(request.rows, self._clock(), request.coverage)
         except ContractError as error:
             raise Refusal(422, "contract", str(error), error.violations) from error
+        except UsageError as error:
+            raise Refusal(422, "coverage", str(error)) from error
 
     async def _outcomes(self, scope: Scope, receive: Receive) -> Response | None:
         self._serving()
@@ -203,7 +208,7 @@ class Service:
             return None
         predictor = self._serving()
         try:
-            entries = predictor.outcomes(_decoded("outcomes", body), self._clock())
+            entries = predictor.outcomes(_decoded("outcomes", body).outcomes, self._clock())
         except ContractError as error:
             raise Refusal(422, "outcomes", str(error), error.violations) from error
         await self._keep(entries)
@@ -339,19 +344,22 @@ def told(predictor: Predictor, answer: Answer) -> dict[str, Any]:
         if classes
         else [{"id": e.id, "prediction": e.prediction} for e in answer.entries],
     }
+    if answer.coverage is not None:
+        document["coverage"] = answer.coverage
+        for prediction, promised in zip(document["predictions"], answer.promised, strict=True):
+            prediction["set" if classes else "interval"] = promised
     if answer.warnings:
         document["warnings"] = [warning[:300] for warning in answer.warnings[:MAX_WARNINGS]]
     return document
 
 
-def _decoded(field: str, body: bytes) -> list[Any]:
-    """Read ``{field: [...]}``."""
+def _decoded(field: str, body: bytes) -> Any:
+    """Read ``{field: [...]}`` and what may stand beside it."""
     if len(body) > MAX_CELLS and body.count(b",") > MAX_CELLS:
         detail = f"the body holds more than {MAX_CELLS:,} values; send the rows in smaller batches"
         raise Refusal(413, "too-large", detail)
     try:
-        items: list[Any] = getattr(_DECODE[field](body), field)
-        return items
+        return _DECODE[field](body)
     except msgspec.ValidationError as error:
         return _decoded_slowly(field, body, error)
     except (msgspec.DecodeError, UnicodeDecodeError) as error:
@@ -360,16 +368,11 @@ def _decoded(field: str, body: bytes) -> list[Any]:
         raise Refusal(400, "malformed", _TOO_DEEP) from None
 
 
-def _decoded_slowly(field: str, body: bytes, error: msgspec.ValidationError) -> list[Any]:
+def _decoded_slowly(field: str, body: bytes, error: msgspec.ValidationError) -> Any:
     """Read once more what msgspec refused: a number such as 1e400 is JSON, and the contract names the cell it is in."""
     if "out of range" in str(error):
-        try:
-            document = json.loads(body)
-        except (ValueError, RecursionError):
-            document = None
-        if isinstance(document, dict) and set(document) == {field} and isinstance(document[field], list):
-            items: list[Any] = document[field]
-            return items
+        with suppress(ValueError, RecursionError, msgspec.ValidationError):
+            return msgspec.convert(json.loads(body), _SHAPES[field])
     message = str(error).replace("`", '"')
     raise Refusal(422, "shape", f'{message}; send {{"{field}": [...]}}, as /docs shows') from error
 

@@ -80,6 +80,7 @@ TITLES: Final = {
     "malformed": "The body is not readable JSON",
     "shape": "The request does not have the right shape",
     "contract": "Rows break the model's contract",
+    "coverage": "The model cannot promise this coverage",
     "outcomes": "Outcomes do not fit the target",
     "too-large": "The body is too large",
     "too-slow": "The body did not arrive in time",

@@ -5,12 +5,19 @@ from __future__ import annotations
 from datetime import UTC, datetime
 from typing import Any, Final
 
+from artificer.bundle.conformal import LEVELS
 from artificer.tables.cells import LIST
 from artificer.tables.contract import ColumnSpec, Contract
 from artificer.types import Json, Role
 
 MAX_LISTED: Final = 50
 """So many categories of a column are listed as examples."""
+_COVERAGE: Final = {
+    "type": ["number", "null"],
+    "minimum": LEVELS[0],
+    "maximum": LEVELS[-1],
+    "description": "How surely the truth is to lie in the `interval` or `set` that each prediction then carries.",
+}
 _EXAMPLE_ID: Final = "01936f3e-6f0a-7c31-9f53-0f6d4f3a8b11"
 
 
@@ -36,13 +43,16 @@ def paths(contract: Contract | None) -> Json:
             "post": {
                 "summary": "Predict rows",
                 "description": "Predictions come in the order of the rows, and are durably journalled before they are "
-                "sent. Columns the model does not know are ignored and named in `warnings`.",
+                "sent. Columns the model does not know are ignored and named in `warnings`. With a `coverage` each "
+                "prediction carries what covers the truth that often: an `interval`, or a `set` of classes.",
                 "operationId": "predict",
                 "requestBody": _body("PredictRequest", rows),
                 "responses": {
                     "200": _answer("The predictions.", "PredictResponse"),
                     **refusals(
-                        _422="Rows break the contract; `violations` names row, column, value and rule.", **taken
+                        _422="Rows break the contract; `violations` names row, column, value and rule. Or the model "
+                        "cannot promise the coverage.",
+                        **taken,
                     ),
                 },
             }
@@ -95,15 +105,34 @@ def components(contract: Contract | None) -> Json:
             "required": list(contract.classes),
             "properties": {name: {"type": "number", "minimum": 0, "maximum": 1} for name in contract.classes},
         }
+        prediction["properties"]["set"] = {
+            "type": "array",
+            "items": label,
+            "minItems": 1,
+            "description": "With a `coverage`: classes that cover the true one that often, likeliest first.",
+        }
+    elif contract is not None:
+        prediction["properties"]["interval"] = {
+            "type": "array",
+            "items": {"type": ["number", "null"]},
+            "minItems": 2,
+            "maxItems": 2,
+            "description": "With a `coverage`: low and high end, null where there is none.",
+        }
     return {
         "Row": {"type": "object"} if contract is None else row_schema(contract),
-        "PredictRequest": _object(rows=_list("Row")),
+        "PredictRequest": _with(_object(rows=_list("Row")), coverage=_COVERAGE),
         "Prediction": prediction,
         "PredictResponse": {
-            **_object(
-                model=_object(name={"type": "string"}, version={"type": "integer"}), predictions=_list("Prediction")
+            **_with(
+                _object(
+                    model=_object(name={"type": "string"}, version={"type": "integer"}),
+                    predictions=_list("Prediction"),
+                ),
+                coverage={"type": "number", "description": "What is promised; at least what was asked for."},
+                warnings={"type": "array", "items": {"type": "string"}},
             ),
-            "description": "`warnings` is present when columns were ignored.",
+            "description": "`warnings` is present when columns were ignored, or rows were too few for the coverage.",
         },
         "Outcome": {**_object(id={"type": "string", "minLength": 1}, value=label), "additionalProperties": False},
         "OutcomesRequest": _object(outcomes=_list("Outcome")),
@@ -197,6 +226,10 @@ def _example(column: ColumnSpec) -> Any:
 
 def _object(**properties: Any) -> Json:
     return {"type": "object", "required": list(properties), "properties": properties}
+
+
+def _with(schema: Json, **optional: Any) -> Json:
+    return {**schema, "properties": {**schema["properties"], **optional}}
 
 
 def _list(name: str) -> Json:

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import TYPE_CHECKING, Any, Final
+
+import numpy as np
 
 from artificer.errors import ArtificerError, ContractError, Violation, nearest
 from artificer.journal.entries import OutcomeEntry, PredictionEntry
@@ -15,6 +17,7 @@ from artificer.tables.contract import canonical_text
 from artificer.types import MISSING_STRING, Kind
 
 if TYPE_CHECKING:
+    from artificer.bundle.conformal import Promise
     from artificer.bundle.model import Bundle
 
 MAX_VIOLATIONS: Final = 100
@@ -31,12 +34,16 @@ class Answer:
     classes : canonical texts of the classes, in the order of the scores; empty for regression.
     warnings : columns that were ignored.
     unseen : how many cells held a category that training did not know.
+    coverage : what was promised to be covered, None where nothing was asked for.
+    promised : for each row [low, high], null where it has no end, or the labels of a set, likeliest first.
     """
 
     entries: list[PredictionEntry]
     classes: tuple[str, ...]
     warnings: tuple[str, ...] = ()
     unseen: int = 0
+    coverage: float | None = None
+    promised: list[list[Any]] = field(default_factory=list)
 
 
 class Predictor:
@@ -63,24 +70,28 @@ class Predictor:
         self._known = [frozenset(column.categories) for column in contract.of(Kind.STRINGS)]
         self._used = frozenset(column.name for column in contract.columns)
 
-    def answer(self, rows: Sequence[Any], at: float) -> Answer:
+    def answer(self, rows: Sequence[Any], at: float, coverage: float | None = None) -> Answer:
         """Predict `rows`.
 
         Parameters
         ----------
         rows : one mapping of column names to JSON values for each row.
         at : the time to write down, seconds since 1970-01-01 UTC.
+        coverage : how surely the truth is to lie in the interval or set that is added to each prediction.
 
         Raises
         ------
+        UsageError
+            The model cannot promise `coverage`.
         ContractError
             Rows break the contract; ``violations`` names row, column, value and rule.
         ArtificerError
             The model gave something that is not a number.
         """
         classes = self.bundle.contract.classes
+        promise = None if coverage is None else self.bundle.promise(coverage)
         if not rows:
-            return Answer([], classes)
+            return Answer([], classes, coverage=None if promise is None else promise.coverage)
         bundle = self.bundle
         blocks, warnings = bundle.reader.read(rows)
         of_rows: list[list[float]] = bundle.predict_blocks(blocks).tolist()
@@ -98,7 +109,18 @@ class Predictor:
             PredictionEntry(name, at, version, row, scores, prediction)
             for name, row, scores, prediction in zip(names, rows, of_rows, told, strict=True)
         ]
-        return Answer(entries, classes, warnings, self._unseen(blocks.strings.tolist()))
+        answer = Answer(entries, classes, warnings, self._unseen(blocks.strings.tolist()))
+        return answer if promise is None else self._with_promise(answer, promise)
+
+    def _with_promise(self, answer: Answer, promise: Promise) -> Answer:
+        scores = np.array([entry.scores for entry in answer.entries])
+        if answer.classes:
+            promised = promise.sets(scores, self._labels)
+        else:
+            ends = promise.intervals(scores[:, 0]).tolist()
+            promised = [[end if math.isfinite(end) else None for end in pair] for pair in ends]
+        warnings = answer.warnings if promise.note is None else (promise.note, *answer.warnings)
+        return replace(answer, warnings=warnings, coverage=promise.coverage, promised=promised)
 
     def outcomes(self, items: Sequence[Any], at: float) -> list[OutcomeEntry]:
         """Turn what a client reports as true, ``{"id": ..., "value": ...}`` each, into entries for the journal.
