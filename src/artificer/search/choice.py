@@ -14,7 +14,7 @@ from artificer.search.frontier import Limits, Option, limits_of, together
 from artificer.search.run import MAX_MEMBERS, Run
 from artificer.search.stacking import Pooling, fitted_weights
 from artificer.search.variants import not_paying
-from artificer.types import Doubles
+from artificer.types import Doubles, Task
 
 POOL = 12
 SHARERS = 3
@@ -191,7 +191,9 @@ class Selection:
         return "logarithmic" if self.run.data.task.is_classification else "mean"
 
     def stacked(self, library: Library, chosen: Ensemble) -> Doubles:
-        """Weights of the chosen members by regression on their scores."""
+        """Weights of the chosen members by regression on their scores; quantiles keep the weights they were given."""
+        if self.run.data.task is Task.QUANTILE:
+            return chosen.weights
         members = np.flatnonzero(chosen.weights)
         scores = np.concatenate([of[members] for of in library.scores], axis=1)
         counts = [of for of in library.weights or () if of is not None]
