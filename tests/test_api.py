@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -11,7 +12,7 @@ import polars as pl
 import pytest
 
 import artificer
-from artificer.api import Run
+from artificer.api import Run, predict_file
 from artificer.errors import BundleDamagedError, ConfigurationError, MissingError, TargetError, UsageError
 
 BUDGET = "3 fits"
@@ -103,6 +104,74 @@ def test_save_and_load_give_an_equal_model(run: Run, tmp_path: Path) -> None:
     loaded = artificer.load(path)
     np.testing.assert_array_equal(loaded.predict_proba(orders()), run.model.predict_proba(orders()))
     assert loaded.bundle.sha256 == run.document["sha256"]
+
+
+@pytest.fixture(scope="module")
+def values() -> Run:
+    return artificer.train(prices(600, 1), target="price", budget=BUDGET)
+
+
+def prices(rows: int, seed: int) -> pl.DataFrame:
+    rng = np.random.default_rng(seed)
+    size = rng.uniform(1, 10, rows)
+    return pl.DataFrame({"size": size, "price": 3 * size + rng.normal(size=rows)})
+
+
+def test_intervals_hold_what_they_promise_on_new_rows(values: Run) -> None:
+    new = prices(2000, 2)
+    ends = values.model.predict_interval(new)
+    assert ends.shape == (2000, 2)
+    np.testing.assert_allclose(ends.mean(axis=1), values.model.predict(new), rtol=1e-5)
+    inside = (ends[:, 0] <= new["price"].to_numpy()) & (new["price"].to_numpy() <= ends[:, 1])
+    assert 0.85 < inside.mean() < 0.95
+    wider = values.model.predict_interval(new, coverage=0.99)
+    assert (wider[:, 1] - wider[:, 0] >= ends[:, 1] - ends[:, 0]).all()
+    rows = values.document["evaluation"]["coverage"]
+    assert [row["promised"] for row in rows] == [0.8, 0.9, 0.95]
+    assert rows[1]["low"] <= 0.9 <= rows[1]["high"]
+
+
+def test_sets_hold_the_likeliest_class_first(run: Run) -> None:
+    sets = run.model.predict_set(orders(), coverage=0.8)
+    assert [found[0] for found in sets] == list(run.model.predict(orders()))
+    assert {label for found in sets for label in found} == {"no", "yes"}
+    true = orders()["returned"].to_list()
+    assert np.mean([label in found for label, found in zip(true, sets, strict=True)]) > 0.75
+
+
+def test_what_cannot_be_promised_is_refused(run: Run, values: Run) -> None:
+    with pytest.raises(UsageError, match="classes have no intervals; use predict_set"):
+        run.model.predict_interval(orders())
+    with pytest.raises(UsageError, match="no sets of classes; use predict_interval"):
+        values.model.predict_set(prices(2, 0))
+    with pytest.raises(UsageError, match=r"from 0\.5 to 0\.99, not 1\.5"):
+        values.model.predict_interval(prices(2, 0), coverage=1.5)
+
+
+def test_few_rows_give_endless_intervals_and_a_warning() -> None:
+    model = artificer.train(prices(30, 0), target="price", budget="2 fits").model
+    with pytest.warns(UserWarning, match=r"too few to promise 0\.99, so intervals are endless"):
+        assert np.isinf(model.predict_interval(prices(3, 1), coverage=0.99)).all()
+
+
+def test_files_are_scored_with_what_is_promised(run: Run, values: Run, tmp_path: Path) -> None:
+    prices(50, 3).write_csv(tmp_path / "new.csv")
+    bundle, output = values.save(tmp_path / "prices.artificer"), tmp_path / "scored.parquet"
+    predict_file(str(tmp_path / "new.csv"), output, bundle=bundle, coverage=0.9)
+    scored = pl.read_parquet(output)
+    assert scored.columns == ["size", "price", "prediction", "price_low", "price_high"]
+    ends = scored.select("price_low", "price_high").to_numpy()
+    np.testing.assert_allclose(ends, values.model.predict_interval(prices(50, 3)), rtol=1e-6)
+    as_csv(orders(), tmp_path)
+    bundle = run.save(tmp_path / "orders.artificer")
+    sets = run.model.predict_set(orders(), 0.95)
+    for name in ("scored.csv", "scored.parquet"):
+        predict_file(str(tmp_path / "orders.csv"), tmp_path / name, bundle=bundle, coverage=0.95)
+    assert pl.read_parquet(tmp_path / "scored.parquet")["returned_set"].to_list() == sets
+    assert [json.loads(cell) for cell in pl.read_csv(tmp_path / "scored.csv")["returned_set"]] == sets
+    with pytest.raises(UsageError, match="coverage must be a number"):
+        predict_file(str(tmp_path / "orders.csv"), tmp_path / "never.csv", bundle=bundle, coverage=2.0)
+    assert not (tmp_path / "never.csv").exists()
 
 
 def test_a_folder_keeps_the_run(tmp_path: Path) -> None:

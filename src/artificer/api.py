@@ -8,6 +8,7 @@ from __future__ import annotations
 import os
 import tempfile
 import time as _time
+import warnings
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -18,6 +19,7 @@ from artificer.errors import ArtificerError, UsageError
 from artificer.types import Json
 
 if TYPE_CHECKING:
+    from artificer.bundle.conformal import Promise
     from artificer.bundle.model import Bundle
     from artificer.problem.project import Project
 
@@ -67,6 +69,40 @@ class Model:
         if not self.bundle.contract.task.is_classification:
             raise UsageError("a regression has no class probabilities; use predict")
         return self.scores(table)
+
+    def predict_interval(self, table: Any, coverage: float = 0.9) -> Any:
+        """Low and high end (n, 2) of what holds the true value of each row with probability `coverage`.
+
+        They are infinite, with a warning, where the model kept too few rows to know.
+
+        Raises
+        ------
+        UsageError
+            The model has classes, or cannot promise this coverage.
+        """
+        if self.bundle.contract.task.is_classification:
+            raise UsageError("classes have no intervals; use predict_set")
+        return self._promise(coverage).intervals(self.scores(table)[:, 0])
+
+    def predict_set(self, table: Any, coverage: float = 0.9) -> list[list[Any]]:
+        """For each row the classes among which the true one is with probability `coverage`, likeliest first.
+
+        They are all classes, with a warning, where the model kept too few rows to know.
+
+        Raises
+        ------
+        UsageError
+            The model is a regression, or cannot promise this coverage.
+        """
+        if not self.bundle.contract.task.is_classification:
+            raise UsageError("a regression has no sets of classes; use predict_interval")
+        return self._promise(coverage).sets(self.scores(table), self.classes)
+
+    def _promise(self, coverage: float) -> Promise:
+        promise = self.bundle.promise(coverage)
+        if promise.note is not None:
+            warnings.warn(promise.note, stacklevel=3)
+        return promise
 
     @property
     def classes(self) -> list[Any]:
@@ -331,9 +367,20 @@ def train_project(
 
 
 def predict_file(
-    source: str, output: Path, *, project: Path = Path(), version: int | None = None, bundle: Path | None = None
+    source: str,
+    output: Path,
+    *,
+    project: Path = Path(),
+    version: int | None = None,
+    bundle: Path | None = None,
+    coverage: float | None = None,
 ) -> Json:
-    """Score a file; every row of the input is in the output, in its order."""
+    """Score a file; every row of the input is in the output, in its order.
+
+    Parameters
+    ----------
+    coverage : how surely the truth is to lie in the intervals or sets that are added; none are when None.
+    """
     from artificer.training.score import score_file
 
     started = _time.monotonic()
@@ -343,7 +390,7 @@ def predict_file(
         loaded, number = load_bundle(bundle, threads=threads()), None
     else:
         loaded, number = _bundle_of(project, version)
-    found = score_file(loaded, source, output)
+    found = score_file(loaded, source, output, coverage)
     return {
         "schema": PREDICT_SCHEMA,
         "output": str(output),

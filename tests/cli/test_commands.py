@@ -209,9 +209,11 @@ def test_predict_from_a_bundle_alone(trained: Any, artificer: Any, tmp_path: Pat
     bundle = tmp_path / "moved.artificer"
     bundle.write_bytes(Path(trained.first.done()["bundle"]).read_bytes())
     output = tmp_path / "o.parquet"
-    document = artificer("predict", trained.table, "-o", output, "--bundle", bundle, "--json").done()
+    document = artificer("predict", trained.table, "-o", output, "--bundle", bundle, "--coverage", 0.9, "--json").done()
     assert document["version"] is None
-    assert pl.read_parquet(output).height == 300
+    scored = pl.read_parquet(output)
+    assert scored.height == 300
+    assert [found[0] for found in scored["returned_set"]] == scored["prediction"].to_list()
     bundle.write_bytes(bundle.read_bytes()[:-100])
     assert "moved.artificer" in artificer("predict", trained.table, "-o", output, "--bundle", bundle, "--json").failed()
 

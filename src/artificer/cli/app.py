@@ -96,6 +96,9 @@ def predict(
     bundle: Annotated[
         Path | None, typer.Option(help="Score with this bundle file instead of a project's model.")
     ] = None,
+    coverage: Annotated[
+        float | None, typer.Option(help="Add intervals or sets that hold the truth this surely: 0.5 to 0.99.")
+    ] = None,
     as_json: JsonOption = False,
     debug: DebugOption = False,
 ) -> None:
@@ -104,7 +107,7 @@ def predict(
     def work() -> Json:
         from artificer import api
 
-        return api.predict_file(source, output, project=project, version=version, bundle=bundle)
+        return api.predict_file(source, output, project=project, version=version, bundle=bundle, coverage=coverage)
 
     _run(work, "predict", as_json, debug)
 
