@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 import pickle
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
@@ -285,6 +286,21 @@ def test_a_target_may_be_named_like_a_column() -> None:
     model = Classifier("3 fits").fit(table, pd.Series(["a", "b"] * 20, name="y"))
     assert model._fitted.content.contract.target == "y__"
     assert model.score(table, table["y"]) == 1.0
+
+
+def test_rows_sorted_by_a_time_are_validated_on_newer_ones() -> None:
+    rng = np.random.default_rng(0)
+    table = pl.DataFrame(
+        {
+            "at": pl.datetime_range(datetime(2024, 1, 1), datetime(2024, 1, 9), "1h", eager=True)[:150],
+            "x": rng.random(150),
+        }
+    )
+    y = table["x"].to_numpy() + np.arange(150) / 50
+    assert "sorted" in Regressor("4 fits").fit(table, y).notes_[0]
+    assert not any("sorted" in note for note in Regressor("4 fits", split="random").fit(table, y).notes_)
+    with pytest.raises(ValueError, match='"auto" or "random"'):
+        Regressor("4 fits", split="time").fit(table, y)
 
 
 def test_weights_move_the_labels_and_leave_the_probabilities() -> None:

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import platform
 import time
+import warnings
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -26,14 +27,16 @@ from sklearn.utils.validation import assert_all_finite, check_consistent_length,
 
 from artificer import __version__
 from artificer.bundle.audit import audit_graph
+from artificer.bundle.conformal import Promise
 from artificer.bundle.format import BundleContent, write_bundle
 from artificer.bundle.model import Bundle, open_session
 from artificer.clock import derive_seed
-from artificer.errors import ConfigurationError, DataError
+from artificer.errors import ConfigurationError, DataError, UsageError
 from artificer.metrics.base import Metric, default_metric, metric, metrics
 from artificer.problem.amounts import Budget
 from artificer.search.records import Budget as SearchBudget
 from artificer.search.records import SearchRequest, SearchResult, balanced
+from artificer.splits.order import Order, infer_order
 from artificer.splits.split import FEWEST_ROWS, fold_count, folds
 from artificer.tables.contract import ColumnSpec, Contract, LabelKind, canonical_text
 from artificer.types import FLOAT32_MAX, Blocks, Doubles, Ints, Json, Kind, Role, Task
@@ -45,6 +48,7 @@ QUICK_CELLS = 20_000
 QUICK_SECONDS = 30.0
 """On a table of at most so many cells (times classes) a search takes seconds. With a budget of at least so long it then
 counts fits, one for each second, so that no clock has a say and the same call gives the same model."""
+SPLITS = ("auto", "random")
 TAIL_SHARE = 0.05
 """Share of a budget of seconds for what comes after the search."""
 
@@ -115,9 +119,11 @@ class _Estimator(BaseEstimator, ABC):  # type: ignore[misc]
         metric: str | None = None,
         random_state: Any = None,
         threads: int | None = None,
+        split: str = "auto",
     ) -> None:
         self.budget = budget
         self.metric = metric
+        self.split = split
         self.random_state = random_state
         self.threads = threads
 
@@ -203,7 +209,7 @@ class _Estimator(BaseEstimator, ABC):  # type: ignore[misc]
     def _search(self, table: _Table, answer: _Answer, measured_by: Metric, started: float) -> SearchResult:
         from artificer.search.search import run_search
 
-        seed = self._seed()
+        seed, order = self._seed(), self._order(table, answer)
         rows = len(answer.y)
         cells = rows * max(1, sum(len(names) for names in table.names().values())) * answer.n_classes
         budget = _search_budget(self.budget, cells, started)
@@ -214,7 +220,7 @@ class _Estimator(BaseEstimator, ABC):  # type: ignore[misc]
                 task=answer.task,
                 n_classes=answer.n_classes,
                 names=table.names(),
-                folds=_folds(answer, derive_seed(seed, "folds")),
+                folds=_folds(answer, derive_seed(seed, "folds"), None if order is None else order.times),
                 metric=measured_by,
                 weight=answer.weight,
                 class_weights=answer.class_weights,
@@ -223,6 +229,17 @@ class _Estimator(BaseEstimator, ABC):  # type: ignore[misc]
                 threads=self._threads(),
             )
         )
+
+    def _order(self, table: _Table, answer: _Answer) -> Order | None:
+        """By what the rows are sorted, if by a time: candidates are then validated on rows newer than their own."""
+        if self.split not in SPLITS:
+            raise ConfigurationError(f'split must be "auto" or "random", not {self.split!r}')
+        if self.split == "random" or not table.typed:
+            return None
+        names, blocks = table.names(), table.blocks
+        times = [(name, blocks.times[:, j]) for j, name in enumerate(names[Kind.TIMES])]
+        numbers = [(name, blocks.numbers[:, j]) for j, name in enumerate(names[Kind.NUMBERS])]
+        return infer_order(times, numbers, answer.y.astype(np.int64) if answer.task.is_classification else None)
 
     def _seed(self) -> int:
         """None means 0: the same call gives the same model."""
@@ -236,6 +253,7 @@ class _Estimator(BaseEstimator, ABC):  # type: ignore[misc]
         """Assemble the model and remember it as what a bundle holds."""
         from artificer.bundle.assemble import assemble
         from artificer.drift.reference import summarise
+        from artificer.training.promise import promised
 
         contract = Contract(
             columns=(*table.columns, ColumnSpec(table.target, Role.TARGET, "is predicted", str(answer.y.dtype))),
@@ -270,10 +288,33 @@ class _Estimator(BaseEstimator, ABC):  # type: ignore[misc]
                 "python": platform.python_version(),
             },
         )
-        self._fitted = _Fitted(content, created, table.typed, self._threads())
+        order = self._order(table, answer)
+        draft = _Fitted(content, created, table.typed, self._threads())
+        promise = promised(
+            found,
+            answer.y,
+            answer.task,
+            lambda: draft.bundle.predict_blocks(table.blocks.take(slice(1))),
+            weight=answer.weight,
+            ordered=order is not None,
+            seed=derive_seed(self._seed(), "conformal"),
+        )
+        self._fitted = replace(draft, content=replace(content, metrics={**content.metrics, **promise}))
         self.leaderboard_: list[Json] = board.to_json()["rows"]
         self.validation_score_ = float("nan") if board.score is None else float(board.score)
-        self.notes_ = list(found.notes)
+        stated = board.interval
+        self.validation_interval_ = (float("nan"), float("nan")) if stated is None else (stated.low, stated.high)
+        self.notes_ = [*([] if order is None else [f"{order.reason}, so validation was on newer rows"]), *found.notes]
+
+    def _promise(self, coverage: float) -> Promise:
+        check_is_fitted(self)
+        try:
+            promise = self._fitted.bundle.promise(coverage)
+        except UsageError as error:
+            raise ValueError(str(error)) from error
+        if promise.note is not None:
+            warnings.warn(promise.note, stacklevel=3)
+        return promise
 
     def _scores(self, X: Any) -> NDArray[np.float32]:
         """Scores of the rows of X (n, p): probabilities (n, c), or values (n, 1)."""
@@ -311,6 +352,8 @@ class Classifier(ClassifierMixin, _Estimator):  # type: ignore[misc]
         those of any other, a mapping from labels to numbers, or None. Probabilities stay those of the data [1]_.
     random_state : int, RandomState, or None for 0.
     threads : for learners and predictions; what the settings say when None.
+    split : "auto" validates on newer rows where those of a table are sorted by a time, "random" never does. Rows of a
+        matrix, which has no types, count as exchangeable.
 
     Attributes
     ----------
@@ -319,6 +362,7 @@ class Classifier(ClassifierMixin, _Estimator):  # type: ignore[misc]
     leaderboard_ : the candidates, best first, with their success probabilities.
     validation_score_ : the ensemble's out-of-fold score of the metric, mean over folds; NaN where nothing could be
         validated.
+    validation_interval_ : 95 % interval of that score; NaN where it is not known.
     notes_ : what was decided or left out, in sentences.
 
     Notes
@@ -348,8 +392,9 @@ class Classifier(ClassifierMixin, _Estimator):  # type: ignore[misc]
         class_weight: str | Mapping[Any, float] | None = None,
         random_state: Any = None,
         threads: int | None = None,
+        split: str = "auto",
     ) -> None:
-        super().__init__(budget, metric=metric, random_state=random_state, threads=threads)
+        super().__init__(budget, metric=metric, random_state=random_state, threads=threads, split=split)
         self.class_weight = class_weight
 
     def fit(self, X: Any, y: Any, sample_weight: Any = None) -> Self:
@@ -379,6 +424,24 @@ class Classifier(ClassifierMixin, _Estimator):  # type: ignore[misc]
         scores = self._scores(X).astype(np.float64)
         probabilities: Doubles = scores / scores.sum(axis=1, keepdims=True)
         return probabilities
+
+    def predict_set(self, X: Any, coverage: float = 0.9) -> list[list[Any]]:
+        """For each row the labels among which the true one is with probability `coverage`, likeliest first.
+
+        The promise holds on average over rows like those of `fit` (conformal prediction [2]_). Sets hold every class,
+        with a warning, where rows were too few. Class weights, which move the labels, do not move the sets.
+
+        Raises
+        ------
+        ValueError
+            `coverage` does not lie between 0.5 and 0.99, or nothing could be validated.
+
+        References
+        ----------
+        .. [2] Sadinle, M., Lei, J., Wasserman, L. (2019). Least ambiguous set-valued classifiers with bounded error
+           levels. JASA 114, 223-234.
+        """
+        return self._promise(coverage).sets(self._scores(X), self.classes_.tolist())
 
     def _class_weights(self, answer: _Answer) -> Doubles | None:
         self._costs: Doubles | None = None
@@ -447,6 +510,24 @@ class Regressor(RegressorMixin, _Estimator):  # type: ignore[misc]
         values: Doubles = self._scores(X)[:, 0].astype(np.float64)
         return values
 
+    def predict_interval(self, X: Any, coverage: float = 0.9) -> Doubles:
+        """Low and high end (n, 2) of what holds the true value of each row with probability `coverage`.
+
+        The promise holds on average over rows like those of `fit` (conformal prediction [1]_). Ends are infinite, with
+        a warning, where rows were too few.
+
+        Raises
+        ------
+        ValueError
+            `coverage` does not lie between 0.5 and 0.99, or nothing could be validated.
+
+        References
+        ----------
+        .. [1] Barber, R. F., Candès, E. J., Ramdas, A., Tibshirani, R. J. (2021). Predictive inference with the
+           jackknife+. Annals of Statistics 49, 486-507.
+        """
+        return self._promise(coverage).intervals(self._scores(X)[:, 0])
+
     def _answer(self, y: NDArray[Any]) -> _Answer:
         return _Answer(Task.REGRESSION, np.asarray(y, dtype=np.float64))
 
@@ -513,13 +594,13 @@ def _blocks_of(X: Doubles) -> Blocks:
     return Blocks(numbers, np.empty((n, 0), dtype=object), np.empty((n, 0), dtype=np.int64))
 
 
-def _folds(answer: _Answer, seed: int) -> Sequence[tuple[Ints, Ints]]:
+def _folds(answer: _Answer, seed: int, times: Ints | Doubles | None) -> Sequence[tuple[Ints, Ints]]:
     """Five folds, three where each is large enough to rank candidates by itself; none where rows are too few."""
     n = len(answer.y)
     if n < FEWEST_ROWS:
         return ()
     try:
-        return folds(n, answer.task, answer.y, fold_count(n), seed)
+        return folds(n, answer.task, answer.y, fold_count(n), seed, times=times)
     except DataError:  # every class has a single row: the baseline is all that can be had
         return ()
 
