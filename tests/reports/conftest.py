@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 import pytest
 
+from artificer.evaluation.conformal import fit_conformal
 from artificer.evaluation.evaluate import evaluate
 from artificer.metrics.base import metric
 from artificer.types import Task
@@ -76,7 +77,15 @@ def _evaluation(task: Task) -> dict[str, Any]:
         scores /= scores.sum(axis=1, keepdims=True)
         baseline, classes = np.full(c, 1 / c), ("bad", "fair", "good")[:c]
         names = ("roc_auc", "log_loss", "accuracy") if c == 2 else ("log_loss", "accuracy", "f1_macro")
-    found = evaluate(y, scores, [metric(name) for name in names], task, baseline=baseline, classes=classes)
+    found = evaluate(
+        y,
+        scores,
+        [metric(name) for name in names],
+        task,
+        baseline=baseline,
+        classes=classes,
+        conformal=fit_conformal(y, scores, task),
+    )
     return found.to_json()
 
 

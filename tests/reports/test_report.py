@@ -126,6 +126,24 @@ def test_a_regression_shows_its_errors(document: Document, page: PageOf) -> None
     assert "Confusion" not in text
 
 
+@pytest.mark.parametrize(("task", "size"), [("regression", "Mean width"), ("multiclass", "Mean size")])
+def test_promised_coverage_stands_beside_what_was_measured(
+    document: Document, page: PageOf, task: str, size: str
+) -> None:
+    run = document(task)
+    text = page(render_report(run)).text
+    assert f"Promised Measured 95 % interval {size}" in text
+    for row in run["evaluation"]["coverage"]:
+        assert f"{row['promised']:.0%}".replace("%", " %") in text
+    assert "only while things stay as they were" not in text
+    run["evaluation"] |= {"time_ordered": True}
+    assert "only while things stay as they were" in page(render_report(run)).text
+    run["evaluation"]["coverage"][0]["size"] = None
+    assert "endless" in page(render_report(run)).text
+    run["evaluation"]["coverage"] = []
+    assert "Promised" not in page(render_report(run)).text
+
+
 def test_metrics_stand_beside_the_baseline(document: Document, page: PageOf) -> None:
     made = document("binary")
     result = made["evaluation"]["metrics"][2]

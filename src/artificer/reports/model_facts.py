@@ -145,6 +145,27 @@ def _beside(baseline: Any, score: Any) -> str:
     return "0" if x is not None and y is not None and abs(x) < 1e-4 * abs(y) else number(x)
 
 
+def coverage(document: Json) -> Json | None:
+    """What intervals or sets were promised to cover, and what they covered of the test rows."""
+    found = (document.get("evaluation") or {}).get("coverage")
+    if not found:
+        return None
+    is_value = document.get("task") == "regression"
+    return {
+        "of": "intervals" if is_value else "sets of classes",
+        "size": "Mean width" if is_value else "Mean size",
+        "rows": [
+            {
+                "promised": share(item.get("promised")),
+                "measured": share(item.get("measured")),
+                "interval": f"{share(item.get('low'))} to {share(item.get('high'))}",
+                "size": "endless" if real(item.get("size")) is None else number(item.get("size")),
+            }
+            for item in found
+        ],
+    }
+
+
 def calibration(document: Json) -> Json | None:
     """How far stated probabilities agree with what happened."""
     found = (document.get("evaluation") or {}).get("calibration")

@@ -58,6 +58,7 @@ def render_report(document: Json) -> str:
             data=facts.data(document),
             leaderboard=model_facts.leaderboard(document),
             metrics=model_facts.metrics(document),
+            coverage=model_facts.coverage(document),
             calibration=model_facts.calibration(document),
             residuals=model_facts.residuals(document),
             confusion=model_facts.confusion(document),
