@@ -15,12 +15,20 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from artificer.bundle import files
+from artificer.bundle.conformal import Conformal
 from artificer.bundle.container import SEAL, SEAL_BYTES, pack
 from artificer.bundle.format import FORMAT, BundleContent, load_bundle, write_bundle
-from artificer.errors import ArtificerError, BundleDamagedError, BundleError, BundleFormatError, MissingError
+from artificer.errors import (
+    ArtificerError,
+    BundleDamagedError,
+    BundleError,
+    BundleFormatError,
+    MissingError,
+    UsageError,
+)
 from artificer.tables.contract import ColumnSpec
 from artificer.testing.bundles import CREATED
-from artificer.types import Role
+from artificer.types import Role, Task
 
 ROW = {"age": 30, "city": "Rome", "member": True, "seen": "2024-01-01T00:00:00Z"}
 
@@ -142,6 +150,22 @@ def test_resealed_archive_is_still_audited(bundle_path: Path, case: str) -> None
     change, message = CHANGES[case]
     with pytest.raises(BundleDamagedError, match=message):
         load_bundle(repacked(bundle_path, change))  # type: ignore[arg-type]
+
+
+def test_thresholds_of_coverage_come_back_and_are_audited(tmp_path: Path, content: BundleContent) -> None:
+    record = Conformal(Task.BINARY, 20, False, False, (0.8, 0.9), (), ((0.6,), (None,)))
+    path = tmp_path / "model.artificer"
+    write_bundle(path, replace(content, metrics={"conformal": record.to_json()}), CREATED)
+    assert load_bundle(path).conformal == record
+    write_bundle(path, content, CREATED)
+    assert load_bundle(path).conformal is None
+    with pytest.raises(UsageError, match="the model shop keeps no record of its errors"):
+        load_bundle(path).promise(0.9)
+    for key, wrong in (("thresholds", [[0.6]]), ("thresholds", [[1.5], [0.1]]), ("levels", [0.9, 0.8]), ("rows", "20")):
+        damaged = {**record.to_json(), key: wrong}
+        write_bundle(path, replace(content, metrics={"conformal": damaged}), CREATED)
+        with pytest.raises(BundleDamagedError, match=r"model\.artificer is damaged: the record of coverage"):
+            load_bundle(path)
 
 
 def test_manifest_that_disagrees_is_refused(bundle_path: Path) -> None:
