@@ -82,6 +82,15 @@ def test_a_fit_can_be_stopped_and_a_dead_server_is_replaced(data, fakes, tmp_pat
         assert session.submit(order(data, fakes("plain"), number=3)).result(60).ok
 
 
+def test_a_server_that_was_replaced_already_still_answers_for_its_fits(data, fakes, tmp_path):
+    executor = ProcessExecutor(parent=tmp_path, modules=("search_fakes_in_worker",))
+    with executor.open(data) as session:
+        doomed, old = session.submit(order(data, fakes("hanging"))), session.server
+        session.server = session.start_server()
+        os.kill(old.pid, signal.SIGKILL)
+        assert "worker process is gone" in doomed.result(60).reason
+
+
 def test_nothing_survives_the_death_of_the_run(fakes, tmp_path):
     program = tmp_path / "run.py"
     program.write_text(

@@ -97,7 +97,8 @@ class ProcessSession(Session):
         self.folder: Path | None = None
         self.memory_mb = 0.0
         self.command = [sys.executable, "-m", "artificer.search.worker", *modules]
-        self.pending: dict[int, tuple[FitTask, Handle]] = {}
+        self.pending: dict[int, tuple[FitTask, Handle, subprocess.Popen[bytes]]] = {}
+        """Fits under way, each with the server that owes it."""
         self.loaded: set[str] = set()
         self.lock = threading.Lock()
         self.starts = 0
@@ -134,7 +135,7 @@ class ProcessSession(Session):
                 self.loaded.clear()
                 self.server = self.start_server()
                 self.send({"table": str(self.folder), "memory_mb": self.memory_mb})
-            self.pending[task.id] = (task, handle)
+            self.pending[task.id] = (task, handle, self.server)
             sent = self.send({"fit": task.to_json()})
         if not sent:
             self.resolve(task.id, f"the worker process is gone{self.last_words()}", 0.0)
@@ -142,7 +143,7 @@ class ProcessSession(Session):
 
     def stop(self, handle: Handle) -> None:
         with self.lock:
-            for task_id, (_, waiting) in self.pending.items():
+            for task_id, (_, waiting, _) in self.pending.items():
                 if waiting is handle:
                     self.send({"stop": task_id})
 
@@ -167,7 +168,7 @@ class ProcessSession(Session):
                 self.resolve(message["id"], message["reason"], message["peak_mb"])
         server.wait()
         with self.lock:
-            owed = list(self.pending) if server is self.server else []
+            owed = [task_id for task_id, (_, _, by) in self.pending.items() if by is server]
         for task_id in owed:
             self.resolve(task_id, f"the worker process is gone{self.last_words()}", 0.0)
 
@@ -176,7 +177,7 @@ class ProcessSession(Session):
             found = self.pending.pop(task_id, None)
         if found is None:
             return
-        task, handle = found
+        task, handle, _ = found
         try:
             outcome = FitOutcome(task, ok=False, reason=reason) if reason else self.read_outcome(task)
         except (OSError, ValueError, KeyError) as error:
