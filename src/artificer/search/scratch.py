@@ -127,7 +127,7 @@ class FolderStore:
 
     def put(self, key: str, encoded: Encoded) -> None:
         place = self.folder / f"features-{key}"
-        if shutil.disk_usage(self.folder).free < 4 * (encoded.train.nbytes + encoded.valid.nbytes) + 2**26:
+        if free_bytes(self.folder) < 4 * (encoded.train.nbytes + encoded.valid.nbytes) + 2**26:
             return
         building = Path(tempfile.mkdtemp(prefix="building-", dir=self.folder))
         try:
@@ -183,15 +183,20 @@ def write_model(place: Path, outcome: FitOutcome) -> None:
     if outcome.model is None or outcome.representation is None:
         return
     size = len(outcome.model.model) + len(outcome.representation.model)
-    free = shutil.disk_usage(place).free
-    if str(place).startswith("/dev/shm"):  # noqa: S108 - only asks where the folder lies
-        free = min(free, int(available_mb() * 2**20))
-    if free < KEEP_FREE * size + 2**26:
+    if free_bytes(place) < KEEP_FREE * size + 2**26:
         return
     shared = place.parent / f"features-{outcome.task.features_key}" / "encoder.json"
     if not shared.exists():
         write_fragment(place / "representation", outcome.representation)
     write_fragment(place / "model", outcome.model)
+
+
+def free_bytes(place: Path) -> int:
+    """What may still be written: shared memory is no larger than the memory that is left, whatever it says."""
+    free = shutil.disk_usage(place).free
+    if str(place).startswith("/dev/shm"):  # noqa: S108 - only asks where the folder lies
+        free = min(free, int(available_mb() * 2**20))
+    return free
 
 
 def with_model(outcome: FitOutcome) -> FitOutcome:
