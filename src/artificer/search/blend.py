@@ -31,6 +31,7 @@ class Blend:
     ----------
     objective : scores the average.
     y : one array (n_f,) a fold.
+    weights : how much the rows of each fold count, one array (n_f,) or None a fold; None where all count alike.
 
     Examples
     --------
@@ -48,6 +49,7 @@ class Blend:
 
     objective: Objective
     y: Sequence[Doubles]
+    weights: Sequence[Doubles | None] | None = None
     loss: float = float("inf")
     scores: list[Doubles] = field(default_factory=list)
     hits: float = PRIOR
@@ -61,12 +63,12 @@ class Blend:
     def join(self, scores: Sequence[Doubles], least: float) -> bool:
         """Take a candidate's scores in, one array (n_f, c) a fold, where that gains more than `least`."""
         if not self.scores:
-            self.scores, self.loss = list(scores), self.objective.mean(self.y, scores)
+            self.scores, self.loss = list(scores), self.objective.mean(self.y, scores, self.weights)
             return True
         tried = []
         for share in SHARES:
             mixed = [(1 - share) * ours + share * theirs for ours, theirs in zip(self.scores, scores, strict=True)]
-            tried.append((self.objective.mean(self.y, mixed), mixed))
+            tried.append((self.objective.mean(self.y, mixed, self.weights), mixed))
         loss, mixed = min(tried, key=lambda pair: pair[0])
         gained = loss < self.loss - least
         self.count(gained)

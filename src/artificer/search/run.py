@@ -45,8 +45,9 @@ TIGHT_SHARE = 0.1
 SHORT_SECONDS = 60.0
 """Up to this budget the model of every first fold is kept: guesses of what there will be time for are too rough."""
 
+KEPT_MEMBERS = 3
 PRESSING = 1.3
-"""Time is kept for the leader's other folds, so many times what they are expected to take."""
+"""Time is kept for all folds of so many of the best candidates, so many times what they are expected to take."""
 
 LEAST_ROWS = 500
 HANG_SECONDS = 600.0
@@ -99,7 +100,8 @@ class Run:
         """Candidates of a recipe that are one fit on all rows, though the models of their folds could be kept."""
         self.interrupted = False
         self.weighed: set[int] = set()
-        self.blend = Blend(objective, [data.y[rows] for _, rows in data.folds])
+        valid = [rows for _, rows in data.folds]
+        self.blend = Blend(objective, [data.y[rows] for rows in valid], [data.weight_of(rows) for rows in valid])
 
     # Time and fits left
 
@@ -181,19 +183,28 @@ class Run:
         taken = sum(self.memory.need_mb(self.race.standings[j].candidate, rows) for j, _ in self.running.values())
         return self.memory.fits(self.race.standings[i].candidate, rows, taken)
 
-    def leader_is_pressing(self) -> bool:
-        """Whether what is left is just enough for the leader's other folds, whose models a member is made of."""
+    def members_are_pressing(self) -> bool:
+        """Whether what is left is just enough for the other folds of the best candidates, whose models members are made of.
+
+        While fewer than :data:`KEPT_MEMBERS` have run, those to come are taken to cost what the leader does.
+        """
+        standings = self.race.standings
         leader = self.race.leader()
-        standing = self.race.standings[leader]
-        folds = len(standing.losses) - len(standing.outcomes) - len(standing.running)
-        if not self.bagged(leader) or folds <= 0:
+        ran = [i for i, s in enumerate(standings) if i and s.outcomes and not s.failed]
+        if not ran or not self.bagged(leader):
             return False
+        best = sorted(ran, key=lambda i: self.race.belief.mean[i])[:KEPT_MEMBERS]
+        folds = {i: len(s.losses) - len(s.outcomes) - len(s.running) for i in best for s in [standings[i]]}
+        if not any(folds.values()):
+            return False
+        to_come = (KEPT_MEMBERS - len(best)) * len(standings[leader].losses)
         if self.request.budget.fits is not None:
-            return folds >= self.request.budget.fits - self.fits - len(self.running)
-        return PRESSING * math.ceil(folds / self.session.slots) * self.fold_cost(leader) >= self.left - self.reserve()
+            return sum(folds.values()) + to_come >= self.request.budget.fits - self.fits - len(self.running)
+        seconds = sum(folds[i] * self.fold_cost(i) for i in best) + to_come * self.fold_cost(leader)
+        return PRESSING * seconds / self.session.slots >= self.left - self.reserve()
 
     def phase(self) -> Phase:
-        if self.leader_is_pressing():
+        if self.members_are_pressing():
             return "complete"
         if self.request.budget.fits is not None:
             spent = self.fits / max(self.request.budget.fits - self.reserved_fits(), 1)
