@@ -94,6 +94,19 @@ def test_no_proposal_is_much_dearer_than_what_it_varies():
     assert tuner.made
 
 
+def test_what_was_not_shown_to_pay_is_not_varied():
+    plain = Candidate("lightgbm", "lightgbm", {}, "trees")
+    unsure, sure = (Candidate(f"lightgbm+{m}", "lightgbm", {}, f"trees+{m}") for m in ("pairs", "cross"))
+    for better, expected in ((0.0, 1), (0.05, 3)):
+        race = race_over((BASELINE, plain, unsure, sure))
+        for fold in range(FOLDS):
+            wave = 0.01 * (-1) ** fold
+            for i, loss in enumerate((1.0, 0.5, 0.488 + wave, 0.5 - better + wave / 100)):
+                race.absorb(i, fold, DONE, loss)
+        assert race.belief.mean[2] < race.belief.mean[1]
+        assert Tuner(race, 0).parents() == [expected]
+
+
 def test_a_variation_shares_what_is_known_of_its_parent():
     beliefs = [Prior("constant", 1.0, 0.02), Prior("boosting", 0.1, 0.1), Prior("boosting", 0.11, 0.02, parent=1)]
     matrix = covariance(beliefs)

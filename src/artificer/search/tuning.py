@@ -25,6 +25,7 @@ from artificer.clock import derive_seed
 from artificer.search.priors import Prior
 from artificer.search.race import HOPELESS, Race
 from artificer.search.records import Candidate
+from artificer.search.variants import not_paying
 from artificer.types import Params
 
 if TYPE_CHECKING:
@@ -64,12 +65,15 @@ class Tuner:
         return len(unfinished) >= PENDING or not self.parents()
 
     def parents(self) -> list[int]:
-        """Of every algorithm with a search space the candidate that is expected to be best, those that may win."""
+        """Of every algorithm with a search space the candidate that is expected to be best, those that may win.
+
+        Variants that were not shown to pay have no place in a model, and neither would variations of them.
+        """
         best: dict[str, int] = {}
-        mean = self.race.belief.mean
+        mean, unpaid = self.race.belief.mean, not_paying(self.race)
         for i, standing in enumerate(self.race.standings):
             name = standing.candidate.algorithm
-            if standing.outcomes and not standing.failed and algorithms()[name].space:
+            if standing.outcomes and not standing.failed and i not in unpaid and algorithms()[name].space:
                 best[name] = min(i, best.get(name, i), key=lambda j: mean[j])
         reach = self.race.within_reach()
         return [i for i in best.values() if reach[i] >= HOPELESS]
