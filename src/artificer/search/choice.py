@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from itertools import combinations
 
 import numpy as np
 
 from artificer.clock import derive_seed
 from artificer.search.blend import worth
 from artificer.search.ensemble import Ensemble, Library, grow, select
-from artificer.search.frontier import Limits, Option, limits_of, together
+from artificer.search.frontier import Limits, Option, counts_within, limits_of, together
 from artificer.search.run import MAX_MEMBERS, Run
 from artificer.search.stacking import Pooling, fitted_weights
 from artificer.search.variants import not_paying
@@ -122,6 +123,17 @@ def choose(run: Run, pool: Pool) -> Choice:
     return Choice(weights, limits, pool.folds, losses, selection.options(weights), pooling)
 
 
+def ambiguity(run: Run, pool: Pool, library: Library) -> float:
+    """What averaging two candidates of one algorithm gains over the better, median over pairs; 0 where none is seen."""
+    algorithms = [run.race.standings[i].candidate.algorithm for i in pool.indices]
+    eye, gains = np.eye(len(algorithms)), []
+    for a, b in combinations([p for p, i in enumerate(pool.indices) if i], 2):
+        if algorithms[a] == algorithms[b]:
+            both = library.loss((eye[a] + eye[b]) / 2)
+            gains.append(min(library.loss(eye[a]), library.loss(eye[b])) - both)
+    return max(float(np.median(gains)), 0.0) if gains else 0.0
+
+
 def surely_less(losses: Doubles, others: Doubles, run: Run) -> bool:
     """Whether losses on the same folds are less by more than the standard error, corrected for shared training rows."""
     gain = others - losses
@@ -178,7 +190,38 @@ class Selection:
         return found == [0] or together(self.run, found).within(self.limits.us, self.limits.mb)
 
     def choose(self, library: Library) -> Ensemble:
-        return select(library, self.worth(library), self.most, self.seed, self.allowed)
+        """The best ensemble, or one candidate alone where more of its folds' models in its place promise as much."""
+        chosen = select(library, self.worth(library), self.most, self.seed, self.allowed)
+        return self.bagged_alone(library, chosen) if self.run.data.exchangeable else chosen
+
+    def bagged_alone(self, library: Library, chosen: Ensemble) -> Ensemble:
+        """Weigh what the limits leave room for: many models of one candidate, or fewer of several.
+
+        Out-of-fold scores are those of single models. An average of m models of one candidate loses less, by
+        (1 - 1/m) of what an average of endlessly many would gain; two candidates of one kind, whose out-of-fold
+        scores can be averaged, show half of that (the ambiguity decomposition, Krogh and Vedelsby 1995).
+        """
+        gain = 2.0 * ambiguity(self.run, self.pool, library)
+        members = [place for place in np.flatnonzero(chosen.weights).tolist() if self.pool.indices[place]]
+        if gain <= 0 or not members:
+            return chosen
+        candidates = [place for place in range(len(self.pool.indices)) if self.pool.indices[place]]
+        alone = [place for place in candidates if self.allowed(frozenset([place]))]
+        losses = {
+            place: library.loss(np.eye(len(self.pool.indices))[place]) - gain * self.spared([place]) for place in alone
+        }
+        best = min(losses, key=lambda place: losses[place])
+        spared = self.spared(members, chosen.weights)
+        if losses[best] >= chosen.loss - gain * spared:
+            return chosen
+        return Ensemble(np.eye(len(self.pool.indices))[best], losses[best])
+
+    def spared(self, members: Sequence[int], weights: Doubles | None = None) -> float:
+        """The share of a single model's variance that further models of the members take away, within the limits."""
+        indices = [self.pool.indices[place] for place in members]
+        share = {self.pool.indices[p]: 1.0 if weights is None else float(weights[p]) for p in members}
+        counts = counts_within(self.run, indices, share, self.limits)
+        return sum(share[i] ** 2 * (1.0 - 1.0 / counts[i]) for i in indices)
 
     def best_single(self, library: Library) -> int:
         """Place of the best candidate alone that is within the limits."""

@@ -13,9 +13,9 @@ if TYPE_CHECKING:
     from artificer.search.run import Run
     from artificer.search.tasks import FitOutcome
 
-ROW_US = 150.0
+ROW_US = 190.0
 MODEL_MB = 20.0
-"""What a model may cost where nothing is required."""
+"""What a model may cost where nothing is required. Prices are on the high side: a row then takes about 150 us."""
 
 MB_PER_SECOND = 0.5
 """Putting a graph together and opening it takes a second for 20 MB, which is to be a small part of any budget."""
@@ -116,6 +116,18 @@ def together(run: Run, members: Iterable[int], counts: Mapping[int, int] | None 
     known = {i: outcome for i in members if i and (outcome := kept(run, i)) is not None}
     more = [(o.model_price + PART).times(counts[i] - 1) for i, o in known.items() if counts and counts.get(i, 0) > 1]
     return total([price_of_parts(known.values()), *more])
+
+
+def counts_within(run: Run, members: Sequence[int], shares: Mapping[int, float], limits: Limits) -> dict[int, int]:
+    """How many models of each member fit within the limits, at least one: more first where they gain most."""
+    most = {i: sum(outcome.has_model for outcome in run.race.standings[i].outcomes.values()) for i in members}
+    counts = dict.fromkeys(members, 1)
+    while open_ := [i for i in members if counts[i] < most[i]]:
+        best = max(open_, key=lambda i: shares[i] ** 2 / (counts[i] * (counts[i] + 1)))
+        if not together(run, members, {**counts, best: counts[best] + 1}).within(limits.us, limits.mb):
+            break
+        counts[best] += 1
+    return counts
 
 
 def spread(

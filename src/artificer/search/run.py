@@ -184,7 +184,7 @@ class Run:
         return self.memory.fits(self.race.standings[i].candidate, rows, taken)
 
     def members_are_pressing(self) -> bool:
-        """Whether what is left is just enough for the other folds of the best candidates, whose models members are made of.
+        """Whether what is left is just enough for all folds of the best candidates, whose models members are made of.
 
         While fewer than :data:`KEPT_MEMBERS` have run, those to come are taken to cost what the leader does.
         """
