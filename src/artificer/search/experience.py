@@ -75,10 +75,12 @@ class Expectation:
     gap : expected.
     deviations : (T,) how it did on each table compared with that, scaled so that the product of two candidates'
         deviations is their covariance.
+    rows : of the tables that this rests on, their geometric mean.
     """
 
     gap: float
     deviations: Doubles
+    rows: float
 
     @property
     def spread(self) -> float:
@@ -127,7 +129,8 @@ class Experience:
         # Few tables make the weighted variance too small: by as much as the mean of so many varies.
         effective = 1.0 / float((weights**2).sum())
         scale = math.sqrt(effective / max(effective - 1.0, 0.5))
-        return Expectation(mean, scale * np.sqrt(weights) * (clipped - mean) * seen)
+        rows = 10.0 ** (ROWS_WIDTH * float(weights @ self.vectors[:, 0]))
+        return Expectation(mean, scale * np.sqrt(weights) * (clipped - mean) * seen, rows)
 
 
 def key(algorithm: str, params: Mapping[str, object], representation: str) -> str:

@@ -72,6 +72,7 @@ LATER_IN_PORTFOLIO = 0.01
 """Each further configuration of one algorithm is expected to do slightly worse than the one before it."""
 
 
+LEAST_GAP = 0.01
 VARIANT_SPREAD = 0.02
 """Standard deviation of the difference between a variant, with its modified representation, and its base."""
 
@@ -90,14 +91,22 @@ def prior(candidate: Candidate, position: int, shape: TableShape) -> Prior:
     family = found.tags.family if found is not None else "unknown"
     if family == "constant":
         return Prior(family, 1.0, 0.02)
+    gap, spread = family_gap(family, shape.rows), FAMILIES.get(family, UNKNOWN)[2]
     if (expected := expectation(candidate, shape)) is not None:
-        return Prior(family, expected.gap, expected.spread, deviations=tuple(expected.deviations.tolist()))
-    small, large, spread = FAMILIES.get(family, UNKNOWN)
-    share = min(max((math.log10(max(shape.rows, 1)) - 2) / 3, 0.0), 1.0)
-    gap = small + (large - small) * share
+        # Measured tables are small: beyond their size, families come nearer and fall behind as is known of them.
+        further = gap - family_gap(family, expected.rows)
+        gap, spread = max(expected.gap + further, LEAST_GAP), math.hypot(expected.spread, further / 2)
+        return Prior(family, gap, spread, deviations=tuple(expected.deviations.tolist()))
     if family == "linear" and shape.columns > shape.rows:
         gap *= 0.5  # more columns than rows is where straight lines win
     return Prior(family, gap + LATER_IN_PORTFOLIO * position, spread)
+
+
+def family_gap(family: str, rows: float) -> float:
+    """The gap that is expected of a family on so many rows."""
+    small, large, _ = FAMILIES.get(family, UNKNOWN)
+    share = min(max((math.log10(max(rows, 1)) - 2) / 3, 0.0), 1.0)
+    return small + (large - small) * share
 
 
 def expectation(candidate: Candidate, shape: TableShape) -> Expectation | None:
