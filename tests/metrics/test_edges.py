@@ -15,6 +15,7 @@ from artificer.metrics.base import Metric, default_metric, metric, metrics, regi
 from artificer.metrics.folds import fold_metric, mean_over_folds
 from artificer.types import Task
 
+LEVELS = (0.1, 0.5, 0.9)
 CLASSIFIERS = sorted(metrics(Task.BINARY))
 REGRESSORS = sorted(metrics(Task.REGRESSION))
 # Undefined where y lacks what they speak of; the others always give a number.
@@ -27,6 +28,9 @@ def good_and_bad(found: Metric) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     if found.needs == "values":
         y = rng.lognormal(size=200)
         return y, y[:, None] * 1.01, y[::-1, None]
+    if found.needs == "quantiles":
+        y = rng.lognormal(size=200)
+        return y, y[:, None] * [0.9, 1.01, 1.1], np.sort(y[::-1, None] * [0.9, 1.01, 1.1])
     y = rng.integers(0, 2, 200)
     good = np.where(rng.random(200) < 0.9, y, 1 - y) * 0.8 + 0.1
     return y, np.column_stack([1 - good, good]), np.column_stack([good, 1 - good])
@@ -34,7 +38,7 @@ def good_and_bad(found: Metric) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
 
 @pytest.mark.parametrize("name", metrics())
 def test_direction_and_range_hold(name: str) -> None:
-    found = metric(name)
+    found = metric(name, levels=LEVELS)
     y, good, bad = good_and_bad(found)
     high, low = found.score(y, good), found.score(y, bad)
     assert found.better(high, low)
@@ -50,9 +54,9 @@ def test_direction_and_range_hold(name: str) -> None:
 
 @pytest.mark.parametrize("name", metrics())
 def test_a_perfect_prediction_reaches_the_best_value(name: str) -> None:
-    found = metric(name)
+    found = metric(name, levels=LEVELS)
     y = np.array([0, 1, 1, 0, 1])
-    scores = y[:, None].astype(float) if found.needs == "values" else np.eye(2)[y]
+    scores = np.repeat(y[:, None].astype(float), len(found.levels) or 1, axis=1) if found.of_numbers else np.eye(2)[y]
     assert found.score(y, scores) == pytest.approx(found.best, abs=1e-6)
 
 
@@ -84,7 +88,7 @@ def test_a_single_class_of_many_is_undefined(name: str) -> None:
 @pytest.mark.parametrize("name", metrics())
 @pytest.mark.parametrize("fault", ["no rows", "no weight", "nan score", "infinite score", "nan target"])
 def test_rows_that_decide_nothing_give_nan(name: str, fault: str) -> None:
-    found = metric(name)
+    found = metric(name, levels=LEVELS)
     y, scores, _ = good_and_bad(found)
     scores, weight = scores.copy(), None
     if fault == "no rows":
@@ -121,6 +125,7 @@ def test_values_at_the_edge_of_a_domain() -> None:
         ("roc_auc", [0, 2], [[0.5, 0.5], [0.5, 0.5]], None),
         ("roc_auc", [0, -1], [[0.5, 0.5], [0.5, 0.5]], None),
         ("rmse", [0.0, 1.0], [[0.5, 0.5], [0.5, 0.5]], None),
+        ("pinball_loss", [0.0, 1.0], [[0.5], [0.5]], None),
         ("rmse", [0.0, 1.0], [[0.5], [0.5]], [1.0]),
         ("rmse", [0.0, 1.0], [[0.5], [0.5]], [1.0, -1.0]),
         ("rmse", [0.0, 1.0], [[0.5], [0.5]], [1.0, math.nan]),
@@ -133,9 +138,10 @@ def test_shapes_that_do_not_belong_together(name: str, y: list, scores: list, we
 
 def test_arguments_stay_untouched() -> None:
     for name in metrics():
-        y, scores, _ = good_and_bad(metric(name))
+        found = metric(name, levels=LEVELS)
+        y, scores, _ = good_and_bad(found)
         before = y.copy(), scores.copy()
-        metric(name).score(y, scores, np.ones(len(y)))
+        found.score(y, scores, np.ones(len(y)))
         np.testing.assert_array_equal(y, before[0])
         np.testing.assert_array_equal(scores, before[1])
 
@@ -155,7 +161,7 @@ def test_a_hundred_thousand_tied_ranks_are_exact() -> None:
 
 
 def test_look_up() -> None:
-    assert [default_metric(task).name for task in Task] == ["roc_auc", "log_loss", "rmse"]
+    assert [default_metric(task).name for task in Task] == ["roc_auc", "log_loss", "rmse", "pinball_loss"]
     assert default_metric(Task.BINARY, positive=0).positive == 0
     assert "f1" not in metrics(Task.MULTICLASS)
     assert list(metrics()) == sorted(metrics())
@@ -189,6 +195,14 @@ def test_a_fold_blames_the_right_side() -> None:
     assert math.isnan(fold_metric(rmsle, [-1.0], [[1.0]]))
     assert math.isnan(fold_metric(rmsle, [-1.0], [[math.inf]]))
     assert fold_metric(metric("r2"), [1.0, 2.0], [[math.inf], [0.0]]) == -math.inf
+
+
+def test_a_fold_of_quantiles_blames_the_right_side() -> None:
+    pinball, covered = (metric(name, levels=LEVELS) for name in ("pinball_loss", "interval_coverage"))
+    assert fold_metric(pinball, [1.0, 2.0], [[0.0, 1.0, 2.0], [0.0, math.nan, 2.0]]) == math.inf
+    assert fold_metric(covered, [1.0, 2.0], [[0.0, 1.0, 2.0], [2.5, 3.0, 4.0]]) == 0.5
+    alone = metric("interval_coverage", levels=(0.5,))
+    assert math.isnan(fold_metric(alone, [1.0], [[1.0]]))
 
 
 def test_the_undecided_fold_does_not_depend_on_the_candidate() -> None:

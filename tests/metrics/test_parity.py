@@ -84,7 +84,21 @@ REGRESSION: dict[str, Callable[..., Any]] = {
 
 
 def test_every_metric_is_compared_with_the_reference() -> None:
-    assert set(metrics()) == {*CLASSIFICATION, *REGRESSION}
+    assert set(metrics()) == {*CLASSIFICATION, *REGRESSION, "pinball_loss", "interval_coverage"}
+
+
+@pytest.mark.parametrize("weighted", [False, True])
+def test_parity_of_quantiles(weighted: bool) -> None:
+    rng, levels = np.random.default_rng(0), (0.05, 0.5, 0.8)
+    y, found = rng.normal(size=80), np.sort(rng.normal(size=(80, 3)))
+    w = rng.uniform(size=80) if weighted else None
+    parts = [
+        reference.mean_pinball_loss(y, found[:, j], sample_weight=w, alpha=level) for j, level in enumerate(levels)
+    ]
+    assert metric("pinball_loss", levels=levels).score(y, found, w) == pytest.approx(np.mean(parts))
+    inside = (found[:, 0] <= y) & (y <= found[:, 2])
+    expected = np.average(inside, weights=w)
+    assert metric("interval_coverage", levels=levels).score(y, found, w) == pytest.approx(expected)
 
 
 @pytest.mark.parametrize("name", CLASSIFICATION)

@@ -122,7 +122,7 @@ def paired_comparison(
 def _obstacle(metric: Metric, y: NDArray[Any], difference: float) -> str | None:
     if len(y) < FEWEST_ROWS:
         return f"{len(y)} rows are too few to compare two models; at least {FEWEST_ROWS} are needed"
-    if metric.needs != "values":
+    if not metric.of_numbers:
         fewest = int(np.unique(y, return_counts=True)[1].min())
         if fewest < _FEWEST_OF_A_CLASS and len(np.unique(y)) <= 2:
             return f"{fewest} rows of the rarer class are too few to compare two models"

@@ -15,6 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from artificer.metrics.base import Metric
+from artificer.metrics.quantiles import covered_rows, pinball_rows
 from artificer.metrics.regression import FLOOR
 from artificer.types import Doubles
 
@@ -82,9 +83,13 @@ def _form(metric: Metric, y: NDArray[Any], scores: NDArray[Any]) -> Form | None:
         return Form(_log_loss(y, scores)[:, None], _first)
     if metric.name == "brier":
         return Form(_brier(y, scores)[:, None], _first)
-    if metric.needs != "values":
+    if not metric.of_numbers:
         return None
     y = y.astype(np.float64)
+    if metric.name == "pinball_loss":
+        return Form(pinball_rows(y, scores.astype(np.float64), metric.levels)[:, None], _first)
+    if metric.name == "interval_coverage" and len(metric.levels) > 1:
+        return Form(covered_rows(y, scores)[:, None], _first)
     value = scores.reshape(len(y), -1)[:, 0].astype(np.float64)
     if metric.name == "mae":
         return Form(np.abs(y - value)[:, None], _first)

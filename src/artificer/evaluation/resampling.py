@@ -110,7 +110,7 @@ def sample(
         y, scores = y[order], [item[order] for item in scores]
         weight = None if weight is None else weight[order]
     rng = np.random.default_rng(seed)
-    strata = np.zeros(n, np.int64) if metric.needs == "values" else y.astype(np.int64)
+    strata = np.zeros(n, np.int64) if metric.of_numbers else y.astype(np.int64)
     length = block_length(n)
     blocks = f"bootstrap of blocks of {length} consecutive rows"
     if weight is not None:
@@ -137,7 +137,7 @@ def sample(
         with np.errstate(all="ignore"):
             drawn = np.stack([form.combine(means[:, i * width : (i + 1) * width]) for i, form in enumerate(found)], 1)
             bend = [_acceleration(moments.influence(form.columns, form.combine)) for form in found]
-        plain = "bootstrap" if metric.needs == "values" else "bootstrap within classes"
+        plain = "bootstrap" if metric.of_numbers else "bootstrap within classes"
         plain = plain if weight is None else f"weighted {plain}"
         return _of(values, drawn, np.array(bend), n, plain if times is None else blocks)
     plain_rows = "bootstrap" if weight is None else "weighted bootstrap"

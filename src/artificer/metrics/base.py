@@ -21,11 +21,17 @@ from artificer.errors import ConfigurationError, nearest
 from artificer.types import Doubles, Task
 
 Prediction: TypeAlias = NDArray[Any]
-Function: TypeAlias = Callable[[NDArray[Any], Prediction, "Doubles | None"], float]
+Function: TypeAlias = Callable[..., float]
 
 CLASSIFICATION = frozenset({Task.BINARY, Task.MULTICLASS})
 REGRESSION = frozenset({Task.REGRESSION})
-_DEFAULTS = {Task.BINARY: "roc_auc", Task.MULTICLASS: "log_loss", Task.REGRESSION: "rmse"}
+QUANTILE = frozenset({Task.QUANTILE})
+_DEFAULTS = {
+    Task.BINARY: "roc_auc",
+    Task.MULTICLASS: "log_loss",
+    Task.REGRESSION: "rmse",
+    Task.QUANTILE: "pinball_loss",
+}
 _REGISTRY: dict[str, Metric] = {}
 
 
@@ -35,12 +41,14 @@ class Metric:
 
     Attributes
     ----------
-    needs : what `function` takes: probabilities (n, c), labels (n,) of class codes, or values (n,).
+    needs : what `function` takes: probabilities (n, c), labels (n,) of class codes, values (n,), or quantiles (n, q)
+        with their levels as a fourth argument.
     low, high : the range of the number; infinite where there is no bound.
     function : called with y (n,), the prediction, and weights (n,) or None; rows are finite, weights above zero, and
         in a binary task code 1 is the positive class.
     summary : one line that says what the number means.
     positive : in a binary task, the code of the class that counts as positive.
+    levels : of quantiles, rising; empty for what takes none.
 
     Examples
     --------
@@ -53,12 +61,18 @@ class Metric:
     name: str
     tasks: frozenset[Task]
     greater_is_better: bool
-    needs: Literal["probabilities", "labels", "values"]
+    needs: Literal["probabilities", "labels", "values", "quantiles"]
     low: float
     high: float
     function: Function
     summary: str
     positive: int = 1
+    levels: tuple[float, ...] = ()
+
+    @property
+    def of_numbers(self) -> bool:
+        """Whether what happened is a number and not a class."""
+        return self.needs in ("values", "quantiles")
 
     @property
     def worst(self) -> float:
@@ -81,7 +95,7 @@ class Metric:
         Parameters
         ----------
         y : (n,) class codes 0..c-1, or values.
-        scores : (n, c) class probabilities; (n, 1) or (n,) values. Label metrics take the most probable class, the
+        scores : (n, c) class probabilities; (n, 1) or (n,) values; (n, q) quantiles. Label metrics take the most probable class, the
             lowest code where several are equally probable.
         weight : (n,) not negative. A whole number means that many copies of the row, so a bootstrap resample is a
             vector of counts.
@@ -103,6 +117,8 @@ class Metric:
         with np.errstate(all="ignore"):
             if self.needs == "values":
                 return float(self.function(y.astype(np.float64), scores[:, 0].astype(np.float64), weight))
+            if self.needs == "quantiles":
+                return float(self.function(y.astype(np.float64), scores.astype(np.float64), weight, self.levels))
             y, prediction = self._classes(y, scores)
             return float(self.function(y, prediction, weight))
 
@@ -123,7 +139,11 @@ class Metric:
             raise ValueError(f"{self.name} takes y (n,) and scores (n, c), not {y.shape} and {scores.shape}")
         if self.needs == "values" and scores.shape[1] != 1:
             raise ValueError(f"{self.name} takes one value a row, not {scores.shape[1]}")
-        if self.needs != "values" and scores.shape[1] < 2:
+        if self.needs == "quantiles" and scores.shape[1] != len(self.levels):
+            raise ValueError(
+                f"{self.name} takes one value for each of the {len(self.levels)} levels, not {scores.shape[1]}"
+            )
+        if not self.of_numbers and scores.shape[1] < 2:
             raise ValueError(f"{self.name} takes one probability for each of two or more classes")
         if weight is None:
             return y, scores, None
@@ -179,12 +199,13 @@ def metrics(task: Task | None = None) -> dict[str, Metric]:
     return {name: found for name, found in sorted(_REGISTRY.items()) if task is None or task in found.tasks}
 
 
-def metric(name: str, positive: int = 1) -> Metric:
+def metric(name: str, positive: int = 1, levels: tuple[float, ...] = ()) -> Metric:
     """Look a metric up by its name.
 
     Parameters
     ----------
     positive : in a binary task, the code of the class that counts as positive.
+    levels : those of the quantiles that are measured.
 
     Raises
     ------
@@ -203,10 +224,12 @@ def metric(name: str, positive: int = 1) -> Metric:
         raise ConfigurationError(
             f'there is no metric "{name}"' + (nearest(name, known) or "; the metrics are " + ", ".join(known))
         )
-    return known[name] if positive == 1 else replace(known[name], positive=positive)
+    found = known[name]
+    levels = levels if found.needs == "quantiles" else ()
+    return found if positive == 1 and not levels else replace(found, positive=positive, levels=levels)
 
 
-def default_metric(task: Task, positive: int = 1) -> Metric:
+def default_metric(task: Task, positive: int = 1, levels: tuple[float, ...] = ()) -> Metric:
     """What is optimised when nothing was asked for.
 
     Examples
@@ -214,7 +237,7 @@ def default_metric(task: Task, positive: int = 1) -> Metric:
     >>> default_metric(Task.MULTICLASS).name
     'log_loss'
     """
-    return metric(_DEFAULTS[task], positive)
+    return metric(_DEFAULTS[task], positive, levels)
 
 
 def weighted_mean(values: Doubles, weight: Doubles | None) -> float:

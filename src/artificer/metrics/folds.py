@@ -36,7 +36,10 @@ def fold_metric(metric: Metric, y: ArrayLike, scores: ArrayLike, weight: ArrayLi
             return value
     # What makes a metric undefined is a property of y alone, so any harmless prediction tells whose fault it was.
     y = np.asarray(y)
-    harmless = y if metric.needs == "values" else np.full(scores.shape, 1.0 / scores.shape[1])
+    if metric.of_numbers:
+        harmless = np.broadcast_to(y.reshape(-1, 1), (len(y), len(metric.levels) or 1))
+    else:
+        harmless = np.full(scores.shape, 1.0 / scores.shape[1])
     return math.nan if math.isnan(metric.score(y, harmless, weight)) else metric.worst
 
 

@@ -26,6 +26,7 @@ from artificer.drift.page_hinkley import PageHinkley
 from artificer.evaluation.estimate import estimate
 from artificer.evaluation.intervals import Interval, finite, one_sided_p
 from artificer.metrics.base import Metric
+from artificer.metrics.quantiles import pinball_rows
 from artificer.types import Doubles, Json, Task
 
 _SHARPEST_AT = 500
@@ -155,7 +156,9 @@ def compare_with_promise(
 
 
 def row_losses(metric: Metric, y: NDArray[Any], scores: NDArray[Any]) -> Doubles:
-    """A loss for each row: the logarithmic one of classes, the absolute error of values; (n,)."""
+    """A loss for each row: the logarithmic one of classes, the absolute error of values, the pinball loss; (n,)."""
+    if metric.needs == "quantiles":
+        return pinball_rows(np.asarray(y, dtype=np.float64), scores.astype(np.float64), metric.levels)
     if metric.needs == "values":
         return np.asarray(np.abs(np.asarray(y, dtype=np.float64) - scores[:, 0]))
     given = scores[np.arange(len(y)), np.asarray(y).astype(np.int64)].astype(np.float64)

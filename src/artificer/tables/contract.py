@@ -8,6 +8,7 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
+from itertools import pairwise
 from typing import Any, Literal, TypeAlias
 
 import numpy as np
@@ -38,6 +39,7 @@ class Contract:
     positive : the class a binary score speaks of.
     label_kind : the label's own JSON type, in which predictions are given back.
     time : the column that orders the rows in time, where one was named; its values always move on.
+    levels : of quantiles, rising, as in the scores; empty for other tasks.
     """
 
     columns: tuple[ColumnSpec, ...]
@@ -47,6 +49,23 @@ class Contract:
     positive: str | None = None
     label_kind: LabelKind = "string"
     time: str | None = None
+    levels: tuple[float, ...] = ()
+
+    @property
+    def width(self) -> int:
+        """How many scores a row has: one for each class or level, or the value."""
+        return len(self.classes) or len(self.levels) or 1
+
+    @property
+    def middle(self) -> int:
+        """The place of the score that is the predicted value: of quantiles, the one whose level is nearest to 0.5.
+
+        Examples
+        --------
+        >>> Contract((), "y", Task.QUANTILE, levels=(0.1, 0.4, 0.8)).middle
+        1
+        """
+        return min(range(len(self.levels)), key=lambda j: abs(self.levels[j] - 0.5), default=0)
 
     def of(self, kind: Kind) -> tuple[ColumnSpec, ...]:
         """Columns of a block, in block order."""
@@ -76,7 +95,10 @@ class Contract:
 
     def to_json(self) -> Json:
         """JSON-ready form; ``from_json`` gives an equal contract back."""
-        return {"format": CONTRACT_FORMAT, **asdict(self), "columns": [asdict(column) for column in self.columns]}
+        data = {"format": CONTRACT_FORMAT, **asdict(self), "columns": [asdict(column) for column in self.columns]}
+        if not self.levels:  # a reader that knows no quantiles reads it as before
+            del data["levels"]
+        return data
 
     @classmethod
     def from_json(cls, data: Json) -> Contract:
@@ -99,6 +121,7 @@ class Contract:
                 columns=columns,
                 task=Task(data.pop("task")),
                 classes=tuple(str(name) for name in data.pop("classes")),
+                levels=tuple(float(level) for level in data.pop("levels", ())),
                 **data,
             )
         except (KeyError, TypeError, ValueError, AttributeError) as error:
@@ -116,6 +139,16 @@ class Contract:
             )
         if self.task.is_classification and len(self.classes) < 2:
             raise ContractError("the contract of a classifier needs two classes; take it from an intact bundle")
+        if (self.task is Task.QUANTILE) != bool(self.levels) or not are_levels(self.levels):
+            raise ContractError(
+                "the contract's levels of quantiles do not rise from 0 to 1; take it from an intact bundle"
+            )
+
+
+def are_levels(levels: Sequence[float]) -> bool:
+    """Whether they rise, and lie between 0 and 1."""
+    edges = (0.0, *levels, 1.0)
+    return all(low < high for low, high in pairwise(edges))
 
 
 def _column_from_json(data: Json) -> ColumnSpec:
