@@ -176,6 +176,10 @@ def test_nothing_is_promised_without_rows() -> None:
     assert fit_conformal(np.zeros(0), np.zeros((0, 1)), Task.REGRESSION) is None
 
 
+def test_nothing_is_promised_beside_quantiles() -> None:
+    assert fit_conformal(np.zeros(50), np.zeros((50, 3)), Task.QUANTILE) is None
+
+
 @pytest.mark.parametrize("coverage", [0.49, 0.995, 1, 0, -1.0, float("nan"), float("inf"), True, "0.9", None])
 def test_other_coverages_are_refused(coverage: Any) -> None:
     record = fit_conformal(*values(50, 0), Task.REGRESSION)

@@ -14,7 +14,7 @@ import numpy as np
 from artificer.bundle.conformal import Conformal, Promise
 from artificer.errors import BundleDamagedError, UsageError
 from artificer.tables.contract import Contract, RowReader
-from artificer.types import MISSING_TIME, Blocks, Floats, Json, Kind
+from artificer.types import MISSING_TIME, Blocks, Floats, Json, Kind, Task
 
 ROWS_AT_ONCE = 4096
 CELLS_AT_ONCE = 1_000_000
@@ -52,10 +52,10 @@ class Bundle:
         return RowReader(self.contract)
 
     def predict_blocks(self, blocks: Blocks) -> Floats:
-        """Score rows: class probabilities (n, c) in class order, or values (n, 1), float32."""
+        """Score rows: class probabilities (n, c) in class order, values (n, 1) or rising quantiles (n, q), float32."""
         rows = len(blocks)
         if rows == 0:
-            return np.zeros((0, len(self.contract.classes) or 1), dtype=np.float32)
+            return np.zeros((0, self.contract.width), dtype=np.float32)
         feed = {kind.value: blocks.of(kind) for kind in self.inputs}
         # A long text becomes a thousand tokens in the graph, and all rows of a call are padded to the longest.
         wide = {Kind.TEXTS.value: CELLS_OF_A_TEXT}
@@ -81,9 +81,9 @@ class Bundle:
         return self.predict_blocks(blocks), warnings
 
     def labels(self, scores: Floats) -> list[Any]:
-        """Turn scores (n, c) into predictions: the likeliest class in the label's own type, or the value."""
+        """Turn scores (n, c) into predictions: the likeliest class in the label's own type, the value, or the middle quantile."""
         if not self.contract.task.is_classification:
-            values: list[Any] = scores[:, 0].tolist()
+            values: list[Any] = scores[:, self.contract.middle].tolist()
             return values
         return [self._classes[code] for code in scores.argmax(axis=1).tolist()]
 
@@ -109,8 +109,15 @@ class Bundle:
         Raises
         ------
         UsageError
-            `coverage` is out of range, or nothing is known of the model on rows it had not seen.
+            `coverage` is out of range, nothing is known of the model on rows it had not seen, or it predicts quantiles.
         """
+        if self.contract.levels:
+            raise UsageError(
+                f"the model {self.name} predicts the quantiles {', '.join(map(str, self.contract.levels))} and promises "
+                "no coverage beside them; take the outermost ones for an interval"
+            )
+        if self.contract.task is Task.QUANTILE:
+            raise UsageError(f"the model {self.name} predicts quantiles, which are intervals by themselves; read those")
         if self.conformal is None:
             raise UsageError(
                 f"the model {self.name} keeps no record of its errors on rows it had not seen, so no coverage can be "
@@ -172,7 +179,7 @@ def open_session(model: bytes, contract: Contract, inputs: Sequence[Kind], threa
     except (*refusals, ort.RuntimeException, ort.NoSuchFile, ort.EPFail) as error:
         reason = str(error).splitlines()[0]
         raise BundleDamagedError(f"ONNX Runtime refuses the graph of {path} ({reason}); train it again") from error
-    if scores.shape != (1, len(contract.classes) or 1) or scores.dtype != np.float32:
+    if scores.shape != (1, contract.width) or scores.dtype != np.float32:
         raise BundleDamagedError(
             f"the model graph of {path} answers one row with {scores.dtype} {scores.shape}; train it again"
         )
