@@ -9,16 +9,19 @@ import numpy as np
 
 from artificer.bundle.calibration import Calibration
 from artificer.clock import derive_seed
+from artificer.graph import Fragment
 from artificer.search.calibrate import calibrate
 from artificer.search.choice import Choice, Pool, choose, limits_for, pool_of
 from artificer.search.frontier import Option, price_of
 from artificer.search.leaderboard import interval, leaderboard
 from artificer.search.members import Made, alike, baseline_member, is_cut, loaded, make_members
+from artificer.search.objective import STAND_INS
 from artificer.search.records import Interval, Member, Part, SearchResult
 from artificer.search.run import Run
+from artificer.search.sharing import shared_encoders
 from artificer.search.stacking import Pooling, pooled
-from artificer.search.tasks import by_weight
-from artificer.types import Doubles, Ints, Json, Task
+from artificer.search.tasks import FitOutcome, by_weight
+from artificer.types import Doubles, Ints, Json
 
 RECIPE_FORMAT = 1
 
@@ -60,7 +63,7 @@ def finish(run: Run, fixed: Mapping[int, float] | None = None, pooling: Pooling 
     board = leaderboard(run.race, run.objective, metric_name(run), names, score)
     result = SearchResult(
         leaderboard=replace(board, interval=stated.interval(run)),
-        members=tuple(member_of(run, i, members[i], weights[i]) for i in sorted(members, key=lambda i: -weights[i])),
+        members=packed(run, members, weights),
         calibration=final,
         recipe={**recipe_of(run, weights, members, final), "pooling": choice.pooling},
         pooling=choice.pooling,
@@ -172,13 +175,28 @@ def why_constant(run: Run) -> str:
     return f"the model is the constant baseline, which predicts the same for every row: {why}"
 
 
-def member_of(run: Run, i: int, made: Made, weight: float) -> Member:
-    parts = []
-    for part in made.parts:
-        assert part.representation is not None  # noqa: S101 - parts carry both fragments
-        assert part.model is not None  # noqa: S101
-        parts.append(Part(part.representation, part.task.features_key, part.model))
-    return Member(run.race.standings[i].candidate, weight, made.rounds, tuple(parts))
+def packed(run: Run, members: Mapping[int, Made], weights: Mapping[int, float]) -> tuple[Member, ...]:
+    """The members as graphs, the heaviest first."""
+    shared = shared_encoders(run, [part for made in members.values() for part in made.parts])
+    order = sorted(members, key=lambda i: -weights[i])
+    return tuple(
+        Member(
+            run.race.standings[i].candidate,
+            weights[i],
+            members[i].rounds,
+            tuple(part_of(part, shared) for part in members[i].parts),
+        )
+        for i in order
+    )
+
+
+def part_of(part: FitOutcome, shared: Mapping[str, Fragment]) -> Part:
+    assert part.representation is not None  # noqa: S101 - parts carry both fragments
+    assert part.model is not None  # noqa: S101
+    key = part.task.representation_key
+    if part.task.fold is not None and key in shared:
+        return Part(shared[key], key, part.model)
+    return Part(part.representation, part.task.features_key, part.model)
 
 
 @dataclass(frozen=True)
@@ -232,7 +250,7 @@ def own_folds(run: Run, i: int, made: Made) -> set[int]:
 
 
 def calibration_of(run: Run, rows: Ints, scores: Doubles, constant: bool) -> Calibration:
-    if run.data.task is Task.REGRESSION:
+    if not run.data.task.is_classification:
         return Calibration.affine(run.objective.spread, run.objective.center)
     if constant:  # it says the classes' shares already
         return Calibration.identity()
@@ -270,4 +288,4 @@ def recipe_of(run: Run, weights: Mapping[int, float], members: Mapping[int, Made
 def metric_name(run: Run) -> str:
     if run.objective.metric is not None:
         return run.objective.metric.name
-    return "log_loss" if run.data.task.is_classification else "mean_squared_error"
+    return STAND_INS.get(run.data.task, "log_loss")

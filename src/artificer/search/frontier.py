@@ -6,6 +6,8 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Protocol
 
+from artificer.features.planning import parsed
+from artificer.features.spec import RepresentationSpec
 from artificer.search.latency import CALL_US, NODE_US, NOTHING, Price, total
 from artificer.types import Json
 
@@ -91,14 +93,22 @@ def limits_of(run: Run, least: Price = NOTHING) -> Limits:
 
 
 def price_of(members: Iterable[Packed]) -> Price:
-    """Price of a model of these members, calling it left out; equal nodes of encoders count once."""
+    """Price of a model of these members, calling it left out; encoders that are shared count once."""
     return price_of_parts([part for member in members for part in member.parts])
 
 
 def price_of_parts(parts: Iterable[FitOutcome]) -> Price:
     parts = list(parts)
-    nodes = {key: cost for part in parts for key, cost in part.encoder_prices.items()}
+    # Encoders of plain representations are fitted anew for all folds' models together.
+    plain = {part.task.representation_key: part for part in parts if shares_encoders(part.task.representation)}
+    own = [part for part in parts if part.task.representation_key not in plain]
+    nodes = {key: cost for part in [*plain.values(), *own] for key, cost in part.encoder_prices.items()}
     return total([*(part.model_price + PART for part in parts), *nodes.values()])
+
+
+def shares_encoders(spec: RepresentationSpec) -> bool:
+    """Whether features mean the same on whichever rows the encoders were fitted: none were chosen by them."""
+    return not parsed(spec.name)[1]
 
 
 def kept(run: Run, i: int) -> FitOutcome | None:

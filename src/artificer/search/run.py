@@ -15,7 +15,7 @@ from artificer.search.admission import MemoryModel, memory_limit_mb
 from artificer.search.blend import Blend, worth
 from artificer.search.costs import CostModel
 from artificer.search.executor import Handle, InlineSession, Session, wait_any
-from artificer.search.objective import Objective
+from artificer.search.objective import STAND_INS, Objective
 from artificer.search.priors import TableShape, priors
 from artificer.search.race import ENOUGH, Phase, Race, Standing
 from artificer.search.records import Candidate, Progress, SearchRequest
@@ -120,9 +120,11 @@ class Run:
             return 0.0
         ran = [i for i, s in enumerate(self.race.standings) if i > 0 and s.outcomes and not s.failed]
         best = sorted(ran, key=lambda i: self.race.belief.mean[i])[:RESERVED_MEMBERS]
+        names = {self.race.standings[i].candidate.representation for i in best if self.bagged(i)}
+        encoding = sum(self.costs.encode(name, self.rows(len(self.data.blocks))) for name in names)
         best = [i for i in best if self.needs_refit(i)]
         choosing = min(CHOOSING_SECONDS, CHOOSING_SHARE * self.total)
-        return min(self.together(best) + choosing, LARGEST_RESERVE * self.total)
+        return min(self.together(best) + encoding + choosing, LARGEST_RESERVE * self.total)
 
     def together(self, indices: Iterable[int]) -> float:
         """Seconds of some candidates' fits on all rows, side by side where the session has room for several."""
@@ -224,9 +226,9 @@ class Run:
             self.take(0, fold, outcome)
         if self.data.folds and not np.isfinite(self.race.standings[0].losses).any():
             name = self.request.metric.name
-            stand_in = "log loss" if self.data.task.is_classification else "squared error"
+            stand_in = STAND_INS.get(self.data.task, "log_loss").replace("_", " ")
             self.notes.append(f"{name} is not defined on any fold, so candidates were compared by {stand_in}")
-            self.objective = Objective(None, self.data.task, self.objective.center, self.objective.spread)
+            self.objective = replace(self.objective, metric=None)
             for fold, outcome in self.race.standings[0].outcomes.items():
                 self.take(0, fold, outcome)
 

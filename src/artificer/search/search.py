@@ -31,6 +31,9 @@ MOST_CLASS_WEIGHT = 1000.0
 """Learners see no class weighted by more than so many times another: beyond it they say nothing of the other that could
 be brought back to the shares that classes have."""
 
+INLINE_SECONDS = 15.0
+"""From this budget on fits run in processes however small the table is: side by side, and where they can be stopped."""
+
 INLINE_CELLS = 60_000
 """Up to so many cells a fit takes less time than a process for it would."""
 
@@ -132,13 +135,13 @@ def refit(recipe: Json, request: SearchRequest) -> SearchResult:
         run.baseline()
         run.search()
         result = with_directions(finish(run, weights, recipe.get("pooling", "mean")), request)
-    if len(result.oof_rows) or request.task is Task.REGRESSION:
+    if len(result.oof_rows) or not request.task.is_classification:
         return result
     return replace(result, calibration=Calibration.from_json(recipe["calibration"]))
 
 
 def prepare(request: SearchRequest) -> tuple[TrainingData, Objective]:
-    """Standardise a regression's target and bring folds into shape."""
+    """Standardise a target of numbers and bring folds into shape."""
     n = len(request.blocks)
     if n == 0:
         raise TrainingError("there are no rows to train on; check the source and its filters")
@@ -150,20 +153,23 @@ def prepare(request: SearchRequest) -> tuple[TrainingData, Objective]:
     y = np.asarray(request.y, dtype=np.float64)
     weight = None if request.weight is None else request.weight / request.weight.mean()
     folds = tuple((a, b) for a, b in folds if weight is None or (weight[a].any() and weight[b].any()))
-    objective = Objective(request.metric, request.task)
-    if request.task is Task.REGRESSION:
+    if len(request.levels) != (request.n_classes if request.task is Task.QUANTILE else 0):
+        raise ConfigurationError(f"a {request.task} task cannot have the levels {list(request.levels)}")
+    objective = Objective(request.metric, request.task, levels=request.levels)
+    if not request.task.is_classification:
         center = float(np.average(y, weights=weight))
         spread = float(np.sqrt(np.average((y - center) ** 2, weights=weight)))
         spread = spread if spread > 0 and np.isfinite(spread) else 1.0
         y = (y - center) / spread
-        objective = Objective(request.metric, request.task, center, spread)
+        objective = Objective(request.metric, request.task, center, spread, request.levels)
     names: dict[Kind, Sequence[str]] = dict(request.names)
     taught = request.class_weights
     if taught is not None:
         taught = np.maximum(taught, taught.max() / MOST_CLASS_WEIGHT)
     data = TrainingData(request.blocks, y, request.task, request.n_classes, names, folds, weight, taught)
     directions = _directions(request)
-    return replace(data, monotone=directions, center=objective.center, spread=objective.spread), objective
+    data = replace(data, monotone=directions, levels=request.levels)
+    return replace(data, center=objective.center, spread=objective.spread), objective
 
 
 def _directions(request: SearchRequest) -> tuple[int, ...]:
@@ -171,7 +177,7 @@ def _directions(request: SearchRequest) -> tuple[int, ...]:
     for name in request.monotone:
         if name not in columns:
             raise ConfigurationError(f'there is no column of numbers "{name}" to constrain{nearest(name, columns)}')
-    if request.monotone and request.task is Task.MULTICLASS:
+    if request.monotone and request.task in (Task.MULTICLASS, Task.QUANTILE):
         raise ConfigurationError("monotone constraints are for values and two classes; remove them")
     return tuple(request.monotone.get(name, 0) for name in columns) if request.monotone else ()
 
@@ -188,7 +194,8 @@ def equipped(request: SearchRequest, data: TrainingData) -> tuple[Executor, Sear
     few = rows <= SIDE_BY_SIDE_ROWS
     if executor is None:
         cells = rows * max(1, sum(data.blocks.of(kind).shape[1] for kind in Kind)) * data.n_classes
-        if cells <= INLINE_CELLS or not hasattr(os, "fork"):
+        short = request.budget.seconds is None or request.budget.seconds < INLINE_SECONDS
+        if (cells <= INLINE_CELLS and short) or not hasattr(os, "fork"):
             return InlineExecutor(request.clock), replace(request, threads=1 if few else request.threads)
         from artificer.search.processes import ProcessExecutor
 
