@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
@@ -102,6 +102,7 @@ def test_more_coverage_never_takes_anything_out(kind: str) -> None:
             assert (inner[:, 1] <= outer[:, 1]).all()
 
 
+@settings(deadline=None)
 @given(st.integers(2, 6), st.integers(1, 40), st.integers(0, 10**6), st.sampled_from(LEVELS))
 def test_a_set_is_never_empty_and_holds_the_likeliest_class_first(n: int, rows: int, seed: int, level: float) -> None:
     task = Task.BINARY if n == 2 else Task.MULTICLASS
