@@ -14,7 +14,7 @@ import numpy as np
 from artificer.bundle.conformal import Conformal, Promise
 from artificer.errors import BundleDamagedError, UsageError
 from artificer.tables.contract import Contract, RowReader
-from artificer.types import MISSING_TIME, Blocks, Floats, Json, Kind, Task
+from artificer.types import MISSING_TIME, Blocks, Floats, Json, Kind
 
 ROWS_AT_ONCE = 4096
 CELLS_AT_ONCE = 1_000_000
@@ -116,8 +116,6 @@ class Bundle:
                 f"the model {self.name} predicts the quantiles {', '.join(map(str, self.contract.levels))} and promises "
                 "no coverage beside them; take the outermost ones for an interval"
             )
-        if self.contract.task is Task.QUANTILE:
-            raise UsageError(f"the model {self.name} predicts quantiles, which are intervals by themselves; read those")
         if self.conformal is None:
             raise UsageError(
                 f"the model {self.name} keeps no record of its errors on rows it had not seen, so no coverage can be "
