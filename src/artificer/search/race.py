@@ -222,7 +222,7 @@ class Race:
         phase : ``explore`` gives first folds, ``compare`` also finds out which of the best is best, ``complete`` gives
             the best ones the same folds.
         """
-        may = [i for i, s in enumerate(self.standings) if self.may_run(s) and affordable(i)]
+        may = [i for i, s in enumerate(self.standings) if self.may_run(s) and not self.waits(i) and affordable(i)]
         if not self.adaptive:
             return min(
                 ((i, self.standings[i].next_fold() or 0) for i in may), key=lambda pick: pick[::-1], default=None
@@ -243,6 +243,14 @@ class Race:
 
     def may_run(self, standing: Standing) -> bool:
         return not standing.failed and not standing.dropped and standing.next_fold() is not None
+
+    def waits(self, i: int) -> bool:
+        """Whether a variant lets its base go first: without a fold in common there is nothing to hold it against."""
+        variant = self.standings[i]
+        if variant.belief.parent is None or "+" not in variant.candidate.representation:
+            return False
+        base = self.standings[variant.belief.parent]
+        return not base.failed and variant.next_fold() not in base.outcomes
 
     def _goes_on(self) -> bool:
         complete = sum(s.complete and not s.failed for s in self.standings[1:])

@@ -45,6 +45,9 @@ TIGHT_SHARE = 0.1
 SHORT_SECONDS = 60.0
 """Up to this budget the model of every first fold is kept: guesses of what there will be time for are too rough."""
 
+VARIANT_SHARE = 0.15
+"""A variant is not begun where its folds would take more than this share of the budget: it may be all for nothing."""
+
 KEPT_MEMBERS = 3
 PRESSING = 1.3
 """Time is kept for all folds of so many of the best candidates, so many times what they are expected to take."""
@@ -173,6 +176,11 @@ class Run:
             return False
         if self.request.budget.fits is not None:
             return self.fits + len(self.running) < self.request.budget.fits - self.reserved_fits()
+        standing = self.race.standings[i]
+        if "+" in standing.candidate.representation and not standing.outcomes:
+            folds = len(standing.losses) * self.fold_cost(i) / self.session.slots
+            if folds > VARIANT_SHARE * self.total:
+                return False
         # The first learner may use time that is later kept back for its own fit on all rows.
         whole = 0.0
         if not self.race.standings[i].outcomes and self.needs_refit(i):
