@@ -70,6 +70,18 @@ class Model:
             raise UsageError("a regression has no class probabilities; use predict")
         return self.scores(table)
 
+    def predict_quantiles(self, table: Any) -> Any:
+        """The quantiles (n, q) of each row, rising, in the order of :attr:`levels`.
+
+        Raises
+        ------
+        UsageError
+            The model predicts no quantiles.
+        """
+        if not self.levels:
+            raise UsageError('the model predicts no quantiles; train it with task = "quantile"')
+        return self.scores(table)
+
     def predict_interval(self, table: Any, coverage: float = 0.9) -> Any:
         """Low and high end (n, 2) of what holds the true value of each row with probability `coverage`.
 
@@ -103,6 +115,11 @@ class Model:
         if promise.note is not None:
             warnings.warn(promise.note, stacklevel=3)
         return promise
+
+    @property
+    def levels(self) -> list[float]:
+        """Levels of the quantiles, rising; empty where the model predicts none."""
+        return list(self.bundle.contract.levels)
 
     @property
     def classes(self) -> list[Any]:
@@ -174,6 +191,7 @@ def train(
     budget: str = "60s",
     task: str | None = None,
     metric: str | None = None,
+    quantiles: Sequence[float] | None = None,
     positive: str | None = None,
     time: str | None = None,
     group: str | None = None,
@@ -194,6 +212,8 @@ def train(
     source : a file, or a pandas, Polars or Arrow table.
     target : the column to predict.
     budget : "60s", "5m", or deterministic work units such as "40 fits".
+    task : "binary", "multiclass", "regression" or "quantile"; one of the first three, as the target shows, when None.
+    quantiles : rising levels of the quantiles to predict where the task is "quantile"; 0.1, 0.5 and 0.9 when None.
     weight : the column that says how much each row counts.
     class_weights : "balanced", or how much the rows of each class count in learning.
     monotone : columns with which the prediction may only rise ("increasing") or only fall ("decreasing").
@@ -225,7 +245,13 @@ def train(
         "id": list(ids),
         "drop": list(drop),
     }
-    training = {"budget": budget, "seed": seed, "metric": metric, "class_weights": class_weights}
+    training = {
+        "budget": budget,
+        "seed": seed,
+        "metric": metric,
+        "quantiles": None if quantiles is None else tuple(quantiles),
+        "class_weights": class_weights,
+    }
     problem = build_problem(
         {
             "data": {key: value for key, value in data.items() if value is not None},

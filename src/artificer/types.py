@@ -3,7 +3,7 @@
 Arrays
 ------
 n rows, k numeric columns, m categorical columns, d datetime columns, t text columns, p features, c classes (1 for
-regression).
+regression, the number of levels for quantiles).
 """
 
 from __future__ import annotations
@@ -37,7 +37,7 @@ class Task(StrEnum):
     MULTICLASS = "multiclass"
     REGRESSION = "regression"
     QUANTILE = "quantile"
-    """Several quantiles of a number. Learners know the task; no project can ask for it."""
+    """Several quantiles of a number, one for each level that is asked for."""
 
     @property
     def is_classification(self) -> bool:

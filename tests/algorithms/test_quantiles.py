@@ -1,4 +1,4 @@
-"""Quantiles: in order, at their levels, and not yet a project's task."""
+"""Quantiles: in order, and at their levels."""
 
 from __future__ import annotations
 
@@ -9,9 +9,7 @@ import pytest
 from artificer.algorithms.base import FitContext, algorithms
 from artificer.algorithms.constant import quantiles
 from artificer.algorithms.links import ascending, link
-from artificer.errors import ConfigurationError
 from artificer.graph import Graph
-from artificer.problem.load import parse_problem
 from artificer.types import Task
 
 LEVELS = (0.05, 0.25, 0.5, 0.75, 0.95)
@@ -48,8 +46,3 @@ def test_the_share_below_a_quantile_is_its_level(name: str) -> None:
     width = found[:, -1] - found[:, 0]
     noisy = np.abs(X[3000:, 1]) > 0.7
     assert width[noisy].mean() > 1.5 * width[~noisy].mean()
-
-
-def test_a_project_cannot_ask_for_quantiles() -> None:
-    with pytest.raises(ConfigurationError, match=r'data\.task = "quantile" must be "binary", "multiclass" or "reg'):
-        parse_problem('[data]\ntarget = "y"\ntask = "quantile"')

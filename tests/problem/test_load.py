@@ -43,7 +43,7 @@ REFUSED = [
     ('requirements = "roc_auc >= 0.8"\n' + GOOD, 1, "must be a list of requirements"),
     # values
     ('[data]\ntarget = ""', 2, "must be a text that is not empty"),
-    (f'{GOOD}task = "binry"', 3, 'data.task = "binry" must be "binary", "multiclass" or "regression"'),
+    (f'{GOOD}task = "binry"', 3, 'data.task = "binry" must be "binary", "multiclass", "regression" or "quantile"'),
     (f'{GOOD}[training]\nmetric = "rmsee"', 4, 'did you mean "rmse"?'),
     (f"{GOOD}[training]\ntest_share = 1.0", 4, "must be a number above 0 and below 1"),
     (f"{GOOD}[training]\ntest_share = nan", 4, "must be a number above 0 and below 1"),

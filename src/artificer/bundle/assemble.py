@@ -76,8 +76,7 @@ def assemble(
         average = _average(graph, scores, [member.weight for member in members])
     else:
         average = _log_average(graph, scores, members)
-    columns = len(contract.classes) or 1
-    graph.output(OUTPUT, calibration.emit(graph, average), "float32", columns)
+    graph.output(OUTPUT, calibration.emit(graph, average), "float32", contract.width)
     return _finish(graph, contract)
 
 
@@ -89,6 +88,7 @@ def metadata(contract: Contract) -> dict[str, str]:
         "task": str(contract.task),
         "target": contract.target,
         "classes": json.dumps(list(contract.classes), ensure_ascii=False),
+        **({"levels": json.dumps(list(contract.levels))} if contract.levels else {}),
         **{name: json.dumps(names, ensure_ascii=False) for name, names in lists.items()},
     }
 

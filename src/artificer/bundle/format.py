@@ -270,6 +270,6 @@ def _check_edges(facts: GraphFacts, contract: Contract, path: Path) -> None:
             dtype, columns = widths[edge.name]
             raise refuse(f"{edge.name} is {edge.dtype} ({edge.columns} columns), not {dtype} ({columns} columns)")
     outputs = [(edge.name, edge.dtype, edge.columns) for edge in facts.outputs]
-    expected = ("scores", "float32", len(contract.classes) or 1)
+    expected = ("scores", "float32", contract.width)
     if outputs != [expected]:
         raise refuse(f"its outputs are {outputs}, not {[expected]}")

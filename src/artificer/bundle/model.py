@@ -52,7 +52,7 @@ class Bundle:
         return RowReader(self.contract)
 
     def predict_blocks(self, blocks: Blocks) -> Floats:
-        """Score rows: class probabilities (n, c) in class order, values (n, 1) or rising quantiles (n, q), float32."""
+        """Score rows: class probabilities (n, c) in class order, values (n, 1), or quantiles (n, q); float32."""
         rows = len(blocks)
         if rows == 0:
             return np.zeros((0, self.contract.width), dtype=np.float32)
@@ -81,7 +81,7 @@ class Bundle:
         return self.predict_blocks(blocks), warnings
 
     def labels(self, scores: Floats) -> list[Any]:
-        """Turn scores (n, c) into predictions: the likeliest class in the label's own type, the value, or the middle quantile."""
+        """Turn scores (n, c) into predictions: the likeliest class, as its label is; the value; the middle quantile."""
         if not self.contract.task.is_classification:
             values: list[Any] = scores[:, self.contract.middle].tolist()
             return values
@@ -112,9 +112,10 @@ class Bundle:
             `coverage` is out of range, nothing is known of the model on rows it had not seen, or it predicts quantiles.
         """
         if self.contract.levels:
+            levels = ", ".join(map(str, self.contract.levels))
             raise UsageError(
-                f"the model {self.name} predicts the quantiles {', '.join(map(str, self.contract.levels))} and promises "
-                "no coverage beside them; take the outermost ones for an interval"
+                f"the model {self.name} predicts the quantiles {levels} and promises no coverage "
+                "beside them; take the outermost ones for an interval"
             )
         if self.conformal is None:
             raise UsageError(

@@ -262,6 +262,9 @@ def score_columns(
         predicted = scores.argmax(axis=1)
         labels = np.array(names, dtype=object)[predicted]
         return [("predicted class", Kind.STRINGS, labels), ("probability of it", Kind.NUMBERS, scores.max(axis=1))]
+    if task is Task.QUANTILE:
+        middle, width = scores[:, (scores.shape[1] - 1) // 2], scores[:, -1] - scores[:, 0]
+        return [("middle quantile", Kind.NUMBERS, middle), ("span of the quantiles", Kind.NUMBERS, width)]
     return [("predicted value", Kind.NUMBERS, scores.reshape(len(scores), -1)[:, 0])]
 
 

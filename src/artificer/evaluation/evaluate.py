@@ -148,7 +148,7 @@ def evaluate(
         results,
         calibration(task, y, scores, positive=positive, seed=seed),
         confusion(y, scores, classes) if is_classes else None,
-        None if is_classes else residuals(y, scores),
+        residuals(y, scores) if task is Task.REGRESSION else None,
         times is not None,
         (*_notes(task, y, scores, results), *_shortfall(coverage, conformal)),
         coverage,

@@ -12,6 +12,7 @@ from artificer.types import Json
 
 if TYPE_CHECKING:
     from artificer.bundle.model import Bundle
+    from artificer.tables.contract import Contract
 
 _DECREE = "decide yourself with artificer promote"
 
@@ -25,8 +26,8 @@ def compare_unseen(runs: Path, version: int, champion: Bundle, run: Json) -> Jso
 
     challenger = load_bundle(Path(run["bundle"]))
     frame = pl.read_parquet(runs / run["id"] / TEST_FILE)
-    if (champion.contract.target, champion.contract.task) != (challenger.contract.target, challenger.contract.task):
-        was, now = (f"{c.task} of {c.target}" for c in (champion.contract, challenger.contract))
+    was, now = (_question(bundle.contract) for bundle in (champion, challenger))
+    if was != now:
         return _undecided(run, 0, f"Version {version} answers another question ({was}, not {now}); {_DECREE}.")
     try:
         seen = _seen_by(runs, champion, frame, run)
@@ -46,6 +47,11 @@ def compare_unseen(runs: Path, version: int, champion: Bundle, run: Json) -> Jso
         note = f"{left_out:,} of {frame.height:,} test rows were left out, as version {version} was trained on them"
     reason = f"{result['reason']} {note[0].upper()}{note[1:]}." if note else result["reason"]
     return {**result, "reason": reason, "left_out": left_out, "note": note or None}
+
+
+def _question(contract: Contract) -> str:
+    levels = f" {', '.join(map(str, contract.levels))}" if contract.levels else ""
+    return f"{contract.task}{levels} of {contract.target}"
 
 
 def _undecided(run: Json, rows: int, reason: str) -> Json:
@@ -95,7 +101,7 @@ def compare_on(champion: Bundle, challenger: Bundle, frame: Any, run: Json) -> J
         y,
         scores_on(challenger, frame, contract.classes),
         scores_on(champion, frame, contract.classes),
-        metric(run["metric"], positive),
+        metric(run["metric"], positive, contract.levels),
         times=np.arange(frame.height) if run["evaluation"]["time_ordered"] else None,
         weight=None if weighing is None else column_numbers(frame[weighing.name], weighing),
     )

@@ -95,8 +95,8 @@ class Metric:
         Parameters
         ----------
         y : (n,) class codes 0..c-1, or values.
-        scores : (n, c) class probabilities; (n, 1) or (n,) values; (n, q) quantiles. Label metrics take the most probable class, the
-            lowest code where several are equally probable.
+        scores : (n, c) class probabilities; (n, 1) or (n,) values; (n, q) quantiles. Label
+            metrics take the most probable class, the lowest code where several are equally probable.
         weight : (n,) not negative. A whole number means that many copies of the row, so a bootstrap resample is a
             vector of counts.
 

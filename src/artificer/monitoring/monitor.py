@@ -183,7 +183,7 @@ def _performance(
     if not evaluation.get("metrics"):
         return None, ()
     promise = evaluation["metrics"][0]
-    measured_by = metric(promise["name"], positive)
+    measured_by = metric(promise["name"], positive, contract.levels)
     scores, at = window.scores[labelled], window.at[labelled]
     found = compare_with_promise(
         measured_by,

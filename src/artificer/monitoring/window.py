@@ -71,7 +71,7 @@ def read_window(
         made = [entry for entry in made if entry.version == version]
     if made:
         known = {entry.id: entry for entry in outcomes(path, since=made[0].at - CLOCK_SKEW, damaged=damaged)}
-    width = max(len(contract.classes), 1)
+    width = contract.width
     kept, blocks, violations = read_leniently(RowReader(contract), [entry.row for entry in made])
     fitting = [len(made[index].scores) == width for index in kept]
     if not all(fitting):

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator, Mapping
+from itertools import pairwise
 from typing import Annotated, Any, Literal, TypeAlias
 
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, InstanceOf, model_validator
@@ -19,6 +20,9 @@ from artificer.problem.amounts import Budget, Duration
 from artificer.problem.places import StoreURL
 from artificer.problem.requirements import Requirement
 from artificer.types import Json, Task
+
+DEFAULT_QUANTILES = (0.1, 0.5, 0.9)
+MOST_QUANTILES = 25
 
 
 def _text(value: str) -> str:
@@ -83,10 +87,11 @@ def _class_weights(value: Any) -> Any:
     return weights
 
 
-def _searched(task: Task) -> Task:
-    if task is Task.QUANTILE:
-        raise ValueError('"binary", "multiclass" or "regression"')
-    return task
+def _levels(values: tuple[float, ...]) -> tuple[float, ...]:
+    edges = (0.0, *values, 1.0)
+    if not 0 < len(values) <= MOST_QUANTILES or not all(low < high for low, high in pairwise(edges)):
+        raise ValueError(f"a list of 1 to {MOST_QUANTILES} rising numbers above 0 and below 1, like [0.1, 0.5, 0.9]")
+    return values
 
 
 def _parsed(kind: Any) -> BeforeValidator:
@@ -112,6 +117,7 @@ LastingField: TypeAlias = Annotated[DurationField, AfterValidator(_lasting)]
 BudgetField: TypeAlias = Annotated[InstanceOf[Budget], _parsed(Budget)]
 URLField: TypeAlias = Annotated[InstanceOf[StoreURL], _parsed(StoreURL)]
 ClassWeights: TypeAlias = Annotated[Literal["balanced"] | dict[str, float], BeforeValidator(_class_weights)]
+Levels: TypeAlias = Annotated[tuple[Number, ...], AfterValidator(_levels)]
 Directions: TypeAlias = dict[Text, Literal["increasing", "decreasing"]]
 RequirementField: TypeAlias = Annotated[InstanceOf[Requirement], _parsed(Requirement)]
 
@@ -143,10 +149,11 @@ class Data(Section):
         'a class label, like "yes" or 1',
         "yes",
     )
-    task: Annotated[Task, AfterValidator(_searched)] | None = _key(
+    task: Task | None = _key(
         None,
-        "binary, multiclass or regression; unset, it is inferred from the target.",
-        '"binary", "multiclass" or "regression"',
+        "binary, multiclass, regression or quantile, which is several quantiles of a number; unset, it is one of the "
+        "first three, as the target shows.",
+        '"binary", "multiclass", "regression" or "quantile"',
         "binary",
     )
     time: Text | None = _key(
@@ -187,7 +194,8 @@ class Training(Section):
 
     metric: MetricName | None = _key(
         None,
-        "What is optimised; unset, roc_auc (binary), log_loss (multiclass) or rmse (regression).",
+        "What is optimised; unset, roc_auc (binary), log_loss (multiclass), rmse (regression) or pinball_loss "
+        "(quantile).",
         'the name of a metric, like "roc_auc"',
         "roc_auc",
     )
@@ -195,6 +203,12 @@ class Training(Section):
         Budget(seconds=60.0),
         'What a run may spend: time ("60s", "1h30m"), or work ("40 fits"), which repeats exactly on any machine.',
         'a budget like "60s", "5m", "1h30m" or "40 fits"',
+    )
+    quantiles: Levels | None = _key(
+        None,
+        "Which quantiles are predicted where data.task is quantile, rising; unset, the 0.1, 0.5 and 0.9 quantiles.",
+        "a list of rising numbers above 0 and below 1, like [0.1, 0.5, 0.9]",
+        (0.1, 0.5, 0.9),
     )
     class_weights: ClassWeights | None = _key(
         None,
@@ -205,6 +219,12 @@ class Training(Section):
     )
     seed: Whole = _key(
         0, "Every random choice follows from it.", "a whole number from 0 to 4294967295", ge=0, le=2**32 - 1
+    )
+    split: Literal["auto", "random"] = _key(
+        "auto",
+        "auto tests on the newest rows where the table is sorted by a time; random takes them as exchangeable. A named "
+        "time or group always counts.",
+        '"auto" or "random"',
     )
     test_share: Number = _key(
         0.2, "The share of rows put aside to test the finished model.", "a number above 0 and below 1", gt=0, lt=1
@@ -336,20 +356,37 @@ class Problem(Section):
             for name in names:
                 if name is not None and uses.setdefault(name, key) != key:
                     _conflict(f"data.{key}", f'column "{name}" is both data.{uses[name]} and data.{key}; keep one')
+        if self.training.quantiles is not None and data.task is not Task.QUANTILE:
+            _conflict(
+                "training.quantiles", 'training.quantiles are for data.task = "quantile"; state it or remove them'
+            )
         if data.task is not None:
             self._suits(data.task)
         return self
 
+    @property
+    def levels(self) -> tuple[float, ...]:
+        """The quantiles that are wanted; empty where the task is another."""
+        if self.data.task is not Task.QUANTILE:
+            return ()
+        return self.training.quantiles or DEFAULT_QUANTILES
+
     def _suits(self, task: Task) -> None:
         if self.data.positive is not None and task is not Task.BINARY:
             _conflict("data.positive", f"data.positive is for binary tasks, and data.task is {task}; remove one")
-        if self.data.monotone and task is Task.MULTICLASS:
+        if self.data.monotone and task in (Task.MULTICLASS, Task.QUANTILE):
             _conflict("data.monotone", f"data.monotone is for values and two classes, and data.task is {task}")
         if self.training.class_weights is not None and not task.is_classification:
             _conflict("training.class_weights", f"training.class_weights are for classes, and data.task is {task}")
         if self.training.metric is not None and task not in metrics()[self.training.metric].tasks:
             suited = ", ".join(metrics(task))
             _conflict("training.metric", f"{self.training.metric} does not measure a {task} task; use one of {suited}")
+        if self.training.metric == "interval_coverage":
+            _conflict(
+                "training.metric",
+                "interval_coverage is no aim, as endless intervals cover all; use pinball_loss, and a requirement like "
+                '"interval_coverage >= 0.75"',
+            )
         for requirement in self.requirements:
             if requirement.metric is not None and task not in requirement.metric.tasks:
                 suited = ", ".join(metrics(task))
@@ -397,7 +434,7 @@ def section_keys() -> dict[str, dict[str, FieldInfo]]:
     Examples
     --------
     >>> list(section_keys()["training"])
-    ['metric', 'budget', 'class_weights', 'seed', 'test_share']
+    ['metric', 'budget', 'quantiles', 'class_weights', 'seed', 'split', 'test_share']
     """
     tables: dict[str, dict[str, FieldInfo]] = {"": {}}
     for name, info in Problem.model_fields.items():

@@ -32,6 +32,7 @@ _TASKS = {
     "binary": "Binary classification",
     "multiclass": "Classification",
     "regression": "Regression",
+    "quantile": "Quantile regression",
 }
 _VERDICTS = {"PASS": "good", "FAIL": "bad", "UNDECIDABLE": "unsure"}
 _ROLES = ("target", "numeric", "categorical", "boolean", "datetime", "group", "text", "id", "constant", "ignored")

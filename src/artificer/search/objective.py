@@ -10,12 +10,16 @@ import numpy as np
 
 from artificer.metrics.base import Metric
 from artificer.metrics.folds import fold_metric
+from artificer.metrics.quantiles import pinball_rows
 from artificer.types import Doubles, Task
 
 WORST = 1e6
 """Stands for a loss without bound, in units of the target's spread or of 1."""
 
 TIE_BREAK = 1e-6
+
+STAND_INS = {Task.REGRESSION: "mean_squared_error", Task.QUANTILE: "pinball_loss"}
+"""What a task is measured by where its metric cannot decide; classes by log loss."""
 
 
 @dataclass(frozen=True)
@@ -24,7 +28,8 @@ class Objective:
 
     Attributes
     ----------
-    metric : the user's; None where it cannot decide on any fold, and log loss or squared error stands in.
+    metric : the user's; None where it cannot decide on any fold, and one of :data:`STAND_INS` does.
+    levels : of quantiles.
     center, spread : bring standardised predictions back to the target's unit; 0 and 1 for classification.
     """
 
@@ -32,6 +37,7 @@ class Objective:
     task: Task
     center: float = 0.0
     spread: float = 1.0
+    levels: tuple[float, ...] = ()
 
     def values(self, scores: Doubles) -> Doubles:
         """Scores as the metric takes them: in the target's own unit."""
@@ -40,7 +46,7 @@ class Objective:
     def loss(self, y: Doubles, scores: Doubles, weight: Doubles | None = None) -> float:
         """Loss of one fold; NaN where its rows cannot decide. `y` as in training (codes, or standardised values)."""
         if self.metric is None:
-            return surrogate(self.task, y, scores, weight)
+            return surrogate(self.task, y, scores, weight, self.levels)
         score = fold_metric(self.metric, self._target(y), self.values(scores), weight)
         loss = self.metric.as_loss(score)
         return loss if math.isnan(loss) else min(max(loss, -WORST * self.spread), WORST * self.spread)
@@ -54,7 +60,7 @@ class Objective:
         decided = [loss for loss in losses if not math.isnan(loss)]
         if decided and self.metric is not None and self.metric.needs != "labels":
             return float(np.mean(decided))
-        ties = float(np.mean([surrogate(self.task, *fold) for fold in rows]))
+        ties = float(np.mean([surrogate(self.task, *fold, self.levels) for fold in rows]))
         return float(np.mean(decided)) + TIE_BREAK * min(ties, 10.0) if decided else ties
 
     def score(self, loss: float) -> float:
@@ -65,8 +71,12 @@ class Objective:
         return y.astype(np.int64) if self.task.is_classification else y * self.spread + self.center
 
 
-def surrogate(task: Task, y: Doubles, scores: Doubles, weight: Doubles | None = None) -> float:
-    """Log loss or mean squared error, which every row defines."""
+def surrogate(
+    task: Task, y: Doubles, scores: Doubles, weight: Doubles | None = None, levels: tuple[float, ...] = ()
+) -> float:
+    """Log loss, mean squared error or pinball loss, which every row defines."""
+    if task is Task.QUANTILE:
+        return float(np.average(pinball_rows(y, scores, levels), weights=weight))
     if not task.is_classification:
         return float(np.average((y - scores[:, 0]) ** 2, weights=weight))
     p = scores[np.arange(len(y)), y.astype(np.int64)]

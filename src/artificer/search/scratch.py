@@ -59,6 +59,7 @@ def write_data(folder: Path, data: TrainingData) -> None:
         "vocabulary": vocabulary,
         "texts": sentences,
         "monotone": data.monotone,
+        "levels": data.levels,
         "weighted": data.weight is not None,
         "class_weights": None if data.class_weights is None else data.class_weights.tolist(),
     }
@@ -82,6 +83,7 @@ def read_data(folder: Path) -> TrainingData:
         center=meta["center"],
         spread=meta["spread"],
         monotone=tuple(meta["monotone"]),
+        levels=tuple(meta["levels"]),
         weight=np.load(folder / "weight.npy") if meta["weighted"] else None,
         class_weights=None if meta["class_weights"] is None else np.array(meta["class_weights"]),
     )

@@ -33,7 +33,8 @@ class TrainingData:
     weight : (n,) how much each row counts, 1 on average; None where all count alike.
     class_weights : (c,) how much more the rows of each class count in learning; None where they count alike.
     monotone : (k,) 1 or -1 for columns of numbers with which scores may only rise or fall, else 0; () for none at all.
-    center, spread : a regression's target in its own unit is ``y * spread + center``.
+    levels : the quantiles that are wanted, rising; empty for other tasks.
+    center, spread : the target of a regression or of quantiles in its own unit is ``y * spread + center``.
     """
 
     blocks: Blocks
@@ -45,6 +46,7 @@ class TrainingData:
     weight: Doubles | None = None
     class_weights: Doubles | None = None
     monotone: tuple[int, ...] = ()
+    levels: tuple[float, ...] = ()
     center: float = 0.0
     spread: float = 1.0
 
@@ -215,6 +217,7 @@ def run_task(task: FitTask, data: TrainingData, store: FeatureStore, clock: Cloc
         threads=task.threads,
         deadline=deadline,
         monotone=encoded.monotone,
+        levels=data.levels,
         center=data.center,
         spread=data.spread,
     )

@@ -344,6 +344,9 @@ def told(predictor: Predictor, answer: Answer) -> dict[str, Any]:
         if classes
         else [{"id": e.id, "prediction": e.prediction} for e in answer.entries],
     }
+    if answer.levels:
+        for prediction, entry in zip(document["predictions"], answer.entries, strict=True):
+            prediction["quantiles"] = dict(zip(answer.levels, entry.scores, strict=True))
     if answer.coverage is not None:
         document["coverage"] = answer.coverage
         for prediction, promised in zip(document["predictions"], answer.promised, strict=True):

@@ -111,6 +111,15 @@ def components(contract: Contract | None) -> Json:
             "minItems": 1,
             "description": "With a `coverage`: classes that cover the true one that often, likeliest first.",
         }
+    elif contract is not None and contract.levels:
+        levels = list(map(str, contract.levels))
+        prediction["required"].append("quantiles")
+        prediction["properties"]["quantiles"] = {
+            "type": "object",
+            "required": levels,
+            "properties": {level: {"type": "number"} for level in levels},
+            "description": "By level, rising; `prediction` is the one nearest to the median.",
+        }
     elif contract is not None:
         prediction["properties"]["interval"] = {
             "type": "array",

@@ -31,10 +31,11 @@ class Answer:
     Attributes
     ----------
     entries : for the journal; id, scores and prediction of every row.
-    classes : canonical texts of the classes, in the order of the scores; empty for regression.
+    classes : canonical texts of the classes, in the order of the scores; empty for numbers.
     warnings : columns that were ignored.
     unseen : how many cells held a category that training did not know.
     coverage : what was promised to be covered, None where nothing was asked for.
+    levels : those of quantiles as texts, in the order of the scores; empty where the scores are none.
     promised : for each row [low, high], null where it has no end, or the labels of a set, likeliest first.
     """
 
@@ -44,6 +45,7 @@ class Answer:
     unseen: int = 0
     coverage: float | None = None
     promised: list[list[Any]] = field(default_factory=list)
+    levels: tuple[str, ...] = ()
 
 
 class Predictor:
@@ -66,6 +68,8 @@ class Predictor:
         contract = bundle.contract
         self._ids = ids
         self._version = str(version)
+        self._middle = contract.middle
+        self._levels = tuple(map(str, contract.levels))
         self._labels = tuple(contract.label(text) for text in contract.classes)
         self._known = [frozenset(column.categories) for column in contract.of(Kind.STRINGS)]
         self._used = frozenset(column.name for column in contract.columns)
@@ -102,14 +106,14 @@ class Predictor:
             )
         if warnings:
             rows = [self._without_extras(row) for row in rows]
-        version, labels = self._version, self._labels
-        told = [labels[of.index(max(of))] for of in of_rows] if classes else [of[0] for of in of_rows]
+        version, labels, middle = self._version, self._labels, self._middle
+        told = [labels[of.index(max(of))] for of in of_rows] if classes else [of[middle] for of in of_rows]
         names = self._ids.take(len(rows))
         entries = [
             PredictionEntry(name, at, version, row, scores, prediction)
             for name, row, scores, prediction in zip(names, rows, of_rows, told, strict=True)
         ]
-        answer = Answer(entries, classes, warnings, self._unseen(blocks.strings.tolist()))
+        answer = Answer(entries, classes, warnings, self._unseen(blocks.strings.tolist()), levels=self._levels)
         return answer if promise is None else self._with_promise(answer, promise)
 
     def _with_promise(self, answer: Answer, promise: Promise) -> Answer:

@@ -35,7 +35,7 @@ from artificer.tables.cells import (
 from artificer.tables.contract import MAX_VIOLATIONS, Contract
 from artificer.tables.formats import EARLIEST, LATEST
 from artificer.tables.parsing import marked, parse_numbers, parse_times, stripped
-from artificer.types import FLOAT32_MAX, MISSING_STRING, MISSING_TIME, Blocks, Doubles, Ints, Kind, Role, Task
+from artificer.types import FLOAT32_MAX, MISSING_STRING, MISSING_TIME, Blocks, Doubles, Ints, Kind, Role
 
 Mask: TypeAlias = NDArray[np.bool_]
 Cells: TypeAlias = tuple[Any, list[tuple[str, Mask]]]
@@ -390,7 +390,7 @@ def encode_target(frame: pl.DataFrame, contract: Contract) -> Ints | Doubles:
         raise TargetError(f'the table has no target column "{contract.target}"{hint}')
     column = contract.column(contract.target)
     series = frame[contract.target]
-    if contract.task is Task.REGRESSION:
+    if not contract.task.is_classification:
         values = column_numbers(series, column)
         lost = np.isnan(values)
     else:

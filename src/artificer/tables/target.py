@@ -82,7 +82,7 @@ def infer_task(series: pl.Series, spec: ColumnSpec, *, task: Task | None = None,
     if task is not None:
         inferred, reason = task, "stated by the user"
         _check_stated(task, name, spec, counted.height)
-    if inferred is Task.REGRESSION:
+    if not inferred.is_classification:
         whole = kind == "int"
         return Question(inferred, reason, "int" if whole else "float")
     if counted.height > MANY_CLASSES:
@@ -146,8 +146,9 @@ def _are_counts(numbers: np.ndarray[tuple[int], np.dtype[np.float64]]) -> bool:
 
 
 def _check_stated(task: Task, name: str, spec: ColumnSpec, distinct: int) -> None:
-    if task is Task.REGRESSION and spec.role not in (Role.NUMERIC, Role.BOOLEAN):
-        raise TargetError(f'the target "{name}" holds no numbers, so it cannot be a regression; state another task')
+    if not task.is_classification and spec.role not in (Role.NUMERIC, Role.BOOLEAN):
+        what = "have quantiles" if task is Task.QUANTILE else "be a regression"
+        raise TargetError(f'the target "{name}" holds no numbers, so it cannot {what}; state another task')
     if task is Task.BINARY and distinct != 2:
         raise TargetError(f'the target "{name}" has {distinct} values, so it cannot be binary; state multiclass')
 

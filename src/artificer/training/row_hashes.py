@@ -71,10 +71,10 @@ def counted(hashes: Hashes, counts: Ints) -> Hashes:
 def row_hashes(frame: pl.DataFrame, blocks: Blocks, contract: Contract) -> Hashes:
     """Hash rows by what feeds the model and by the target, both as `contract` reads them."""
     from artificer.tables.arrays import column_numbers, label_texts
-    from artificer.types import Kind, Task
+    from artificer.types import Kind
 
     spec, series = contract.column(contract.target), frame[contract.target]
-    if contract.task is Task.REGRESSION:
+    if not contract.task.is_classification:
         target: NDArray[Any] = column_numbers(series, spec)
     else:
         target = label_texts(series, spec, contract.label_kind).fill_null("").to_numpy().astype(object)

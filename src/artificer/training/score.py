@@ -1,4 +1,4 @@
-"""Score a file: the input's rows in their order, with the prediction and the class probabilities added."""
+"""Score a file: the input's rows in their order, with the prediction and class probabilities or quantiles added."""
 
 from __future__ import annotations
 
@@ -66,6 +66,7 @@ def score_file(bundle: Bundle, source: str, output: Path, coverage: float | None
 def score_frame(bundle: Bundle, frame: pl.DataFrame, promise: Promise | None = None) -> tuple[pl.DataFrame, list[str]]:
     """Add ``prediction`` and, for classes, ``probability_<class>`` to a table; says what was odd.
 
+    For quantiles come ``<target>_q<level>``.
     With a `promise` come ``<target>_low`` and ``<target>_high``, or ``<target>_set``.
     """
     import polars as pl
@@ -80,6 +81,10 @@ def score_frame(bundle: Bundle, frame: pl.DataFrame, promise: Promise | None = N
     added += [
         pl.Series(PROBABILITY + name, scores[:, code].astype(np.float64))
         for code, name in enumerate(bundle.contract.classes)
+    ]
+    added += [
+        pl.Series(f"{bundle.contract.target}_q{level}", scores[:, j].astype(np.float64))
+        for j, level in enumerate(bundle.contract.levels)
     ]
     if promise is not None:
         added += _promised(bundle, scores, promise)

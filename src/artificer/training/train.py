@@ -39,6 +39,7 @@ if TYPE_CHECKING:
     from artificer.bundle.model import Bundle
     from artificer.search.processes import ProcessExecutor
     from artificer.sources.base import ReadResult
+    from artificer.tables.contract import Contract
     from artificer.tables.prepare import Prepared
 
 TAIL_SHARE = 0.05
@@ -174,8 +175,8 @@ def chosen_metric(problem: Problem, prepared: Prepared) -> Metric:
     positive = contract.classes.index(contract.positive) if contract.positive in contract.classes else 1
     name = problem.training.metric
     if name is None:
-        return default_metric(contract.task, positive)
-    found = metric(name, positive)
+        return default_metric(contract.task, positive, contract.levels)
+    found = metric(name, positive, contract.levels)
     if contract.task not in found.tasks:
         raise ConfigurationError(
             f"{name} does not measure a {contract.task} task, which {contract.target} is; use one of "
@@ -201,6 +202,7 @@ def prepare_for(problem: Problem, frame: Any, basis: pl.DataFrame | None = None)
         positive=data.positive,
         basis=basis,
     )
+    prepared = replace(prepared, contract=replace(prepared.contract, levels=problem.levels))
     known = data.time is not None or data.group is not None or problem.training.split == "random"
     return prepared if known else in_order(prepared)
 
@@ -340,13 +342,14 @@ def _search(
         blocks=prepared.blocks.take(rows),
         y=y,
         task=task,
-        n_classes=max(len(contract.classes), 1),
+        n_classes=contract.width,
         names={kind: contract.names(kind) for kind in Kind},
         folds=parts,
         metric=measured_by,
         weight=None if prepared.weight is None else prepared.weight[rows],
         class_weights=class_weights(request.problem, prepared, rows),
         monotone=directions(request.problem, prepared),
+        levels=contract.levels,
         budget=budget,
         seed=training.seed,
         threads=request.threads,
@@ -486,14 +489,14 @@ def _evaluate(
     wanted = {measured_by.name} | {r.name for r in request.problem.requirements if not r.is_operational}
     if _has_time(request.problem):
         wanted |= set(USUAL[contract.task])
-    others = [metric(name, measured_by.positive) for name in sorted(wanted - {measured_by.name})]
+    others = [metric(name, measured_by.positive, contract.levels) for name in sorted(wanted - {measured_by.name})]
     seed = request.problem.training.seed
     evaluation = evaluate(
         y,
         scores,
         [measured_by, *others],
         contract.task,
-        baseline=_constant(contract.task, prepared.y[train_rows], max(len(contract.classes), 1), counts),
+        baseline=_constant(contract, prepared.y[train_rows], counts),
         classes=contract.classes,
         times=None if times is None else times[test_rows],
         weight=weight,
@@ -529,14 +532,19 @@ USUAL = {
     Task.BINARY: ("roc_auc", "log_loss", "average_precision", "accuracy", "balanced_accuracy", "brier"),
     Task.MULTICLASS: ("log_loss", "accuracy", "balanced_accuracy", "f1_macro"),
     Task.REGRESSION: ("rmse", "mae", "r2", "median_absolute_error"),
+    Task.QUANTILE: ("pinball_loss", "interval_coverage"),
 }
 """What people ask first, besides the metric that was optimised."""
 
 
-def _constant(task: Task, y: NDArray[Any], n_classes: int, weight: Doubles | None) -> Doubles:
-    if not task.is_classification:
+def _constant(contract: Contract, y: NDArray[Any], weight: Doubles | None) -> Doubles:
+    if contract.levels:
+        from artificer.algorithms.constant import quantiles
+
+        return quantiles(y, np.ones(len(y)) if weight is None else weight, contract.levels)
+    if not contract.task.is_classification:
         return np.array([float(np.average(y, weights=weight))])
-    counts = np.bincount(y.astype(np.int64), weight, n_classes)
+    counts = np.bincount(y.astype(np.int64), weight, len(contract.classes))
     shares: Doubles = counts / counts.sum()
     return shares
 
