@@ -35,6 +35,18 @@ def test_the_leader_gets_its_folds_first_where_their_models_are_the_members(bags
     assert race.choose(lambda i: 1.0, lambda i: True, "complete") == expected
 
 
+@pytest.mark.parametrize("loss", [1.05, 1.5, 100.0])
+def test_one_candidate_that_is_worse_than_the_constant_does_not_cost_the_others_their_first_fold(loss):
+    beliefs = [Prior("constant", 1.0, 0.02), Prior("linear", 0.3, 0.22), Prior("boosting", 0.1, 0.1)]
+    candidates = (BASELINE, *(Candidate(name, "lightgbm", {}, "trees") for name in ("straight", "bent")))
+    race = Race(candidates, beliefs, [200] * 3, [400] * 3, 0)
+    for fold in range(3):
+        race.absorb(0, fold, DONE, 1.0)
+    race.absorb(1, 0, DONE, loss)
+    assert not race.standings[2].dropped
+    assert race.probabilities()[2] > 0.5
+
+
 def test_work_units_suffice_for_all_folds_of_a_member(request_of, fakes):
     options = tuple(fakes("plain", f"p{i}", blur=2.0 * i) for i in range(9))
     result = run_search(request_of(n=400, k=4, candidates=options, budget=Budget(fits=9)))

@@ -23,6 +23,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from artificer.search.experience import WORST_GAP
 from artificer.search.priors import Prior, covariance
 from artificer.types import Doubles
 
@@ -74,6 +75,7 @@ def posterior(
     Parameters
     ----------
     losses : (K, k), NaN where a candidate has not run a fold or the fold cannot decide; row 0 is the constant baseline.
+        Losses far beyond the baseline's count as less.
     valid_rows, train_rows : (k,) sizes of the folds.
 
     Examples
@@ -95,7 +97,10 @@ def posterior(
     if len(seen_i) == 0:
         return Posterior(prior_mean, np.asarray(np.linalg.cholesky(prior_cov), dtype=np.float64), unit, origin, dof)
 
-    observed = (losses[seen_i, seen_f] - origin) / unit + 1.0
+    # How far behind the baseline a candidate is, any number of units while nothing has gained, says nothing of others.
+    base = np.where(np.isfinite(losses[0]), losses[0], np.inf)
+    held = np.minimum(losses, base + (WORST_GAP - 1.0) * unit)
+    observed = (held[seen_i, seen_f] - origin) / unit + 1.0
     same_candidate = (seen_i[:, None] == seen_i[None, :]).astype(np.float64)
     same_fold = (seen_f[:, None] == seen_f[None, :]).astype(np.float64)
     variance = sigma[seen_i] ** 2
