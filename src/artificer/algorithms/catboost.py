@@ -44,7 +44,7 @@ class CatBoost(Algorithm):
     tags = TAGS
     defaults: ClassVar[Params] = {
         **ROUNDS,
-        "learning_rate": 0.07,
+        "learning_rate": 0.12,
         "depth": 6,
         "l2_leaf_reg": 3.0,
         "random_strength": 1.0,
@@ -62,8 +62,8 @@ class CatBoost(Algorithm):
     }
     portfolio: ClassVar = (
         {},
-        {"depth": 4, "learning_rate": 0.1, "random_strength": 2.0},
-        {"depth": 8, "learning_rate": 0.05, "l2_leaf_reg": 6.0, "rsm": 0.6},
+        {"depth": 4, "learning_rate": 0.2, "random_strength": 2.0},
+        {"depth": 8, "learning_rate": 0.1, "l2_leaf_reg": 6.0, "rsm": 0.6},
     )
 
     def fit(

@@ -42,7 +42,7 @@ class LightGBM(Algorithm):
     tags = TAGS
     defaults: ClassVar[Params] = {
         **ROUNDS,
-        "learning_rate": 0.05,
+        "learning_rate": 0.1,
         "num_leaves": 31,
         "min_child_samples": 20,
         "feature_fraction": 0.8,
@@ -63,9 +63,9 @@ class LightGBM(Algorithm):
     }
     portfolio: ClassVar = (
         {},
-        {"num_leaves": 8, "learning_rate": 0.08, "feature_fraction": 0.5, "bagging_fraction": 0.8, "lambda_l2": 10.0},
-        {"extra_trees": True, "num_leaves": 63, "min_child_samples": 8},
-        {"learning_rate": 0.03, "num_leaves": 127, "min_child_samples": 6, "feature_fraction": 0.6, "lambda_l2": 5.0},
+        {"num_leaves": 8, "learning_rate": 0.12, "feature_fraction": 0.5, "bagging_fraction": 0.8, "lambda_l2": 10.0},
+        {"extra_trees": True, "num_leaves": 63, "min_child_samples": 8, "learning_rate": 0.15},
+        {"learning_rate": 0.06, "num_leaves": 127, "min_child_samples": 6, "feature_fraction": 0.6, "lambda_l2": 5.0},
     )
 
     def fit(

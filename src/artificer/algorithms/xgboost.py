@@ -42,7 +42,7 @@ class XGBoost(Algorithm):
     tags = TAGS
     defaults: ClassVar[Params] = {
         **ROUNDS,
-        "learning_rate": 0.06,
+        "learning_rate": 0.1,
         "max_depth": 6,
         "min_child_weight": 1.0,
         "subsample": 0.9,
@@ -61,8 +61,8 @@ class XGBoost(Algorithm):
     }
     portfolio: ClassVar = (
         {},
-        {"max_depth": 3, "learning_rate": 0.1, "subsample": 0.8},
-        {"max_depth": 9, "learning_rate": 0.04, "min_child_weight": 4.0, "colsample": 0.5, "reg_lambda": 5.0},
+        {"max_depth": 3, "learning_rate": 0.15, "subsample": 0.8},
+        {"max_depth": 9, "learning_rate": 0.07, "min_child_weight": 4.0, "colsample": 0.5, "reg_lambda": 5.0},
     )
 
     def fit(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, ClassVar, Self
 
@@ -12,7 +13,7 @@ from artificer.features.tokens import Tokens, directions
 from artificer.features.vocabulary import FIRST_LEVEL_CODE, Codes, Vocabulary, VocabularyEncoder
 from artificer.graph import Graph
 from artificer.tables.words import token_text
-from artificer.types import Doubles, Floats, Kind
+from artificer.types import Doubles, Floats, Ints, Kind
 
 if TYPE_CHECKING:
     from scipy.sparse import csr_matrix
@@ -31,6 +32,8 @@ class CategoryWords(VocabularyEncoder):
     Parameters
     ----------
     width : directions per column; fewer where the levels do not span as many.
+    words : also so many words per column as they are, 1 where a level has them: those that several levels share, the
+        most frequent among the rows. Trees ask for a word more easily than for a direction.
     max_levels : levels kept per column, the most frequent ones.
 
     References
@@ -53,18 +56,21 @@ class CategoryWords(VocabularyEncoder):
 
     points_: tuple[Floats, ...]
 
-    def __init__(self, width: int = 16, max_levels: int = 10_000) -> None:
+    def __init__(self, width: int = 16, words: int = 0, max_levels: int = 10_000) -> None:
         super().__init__(max_levels)
-        self.width = width
+        self.width, self.words = width, words
 
     def fit_codes(self, vocabulary: Vocabulary, codes: Codes, y: Doubles | None, names: Sequence[str]) -> Self:
         self.vocabulary_ = vocabulary
-        self.points_ = tuple(_points(levels, self.width) for levels in vocabulary.levels)
-        self.feature_names_ = tuple(
-            f"{name} (words {i})"
-            for name, points in zip(names, self.points_, strict=True)
-            for i in range(points.shape[1])
-        )
+        points, found = [], []
+        for j, (name, levels) in enumerate(zip(names, vocabulary.levels, strict=True)):
+            laid_out = _points(levels, self.width)
+            rows = np.bincount(codes[:, j], minlength=len(laid_out))
+            words, present = _shared_words(levels, rows, self.words)
+            points.append(np.concatenate([laid_out, present], axis=1))
+            found += [f"{name} (words {i})" for i in range(laid_out.shape[1])]
+            found += [f"{name} ({word})" for word in words]
+        self.points_, self.feature_names_ = tuple(points), tuple(found)
         return self
 
     def transform_codes(self, codes: Codes) -> Floats:
@@ -92,6 +98,22 @@ def _points(levels: Sequence[str], width: int) -> Floats:
     points = np.zeros((len(texts) + FIRST_LEVEL_CODE, vectors.shape[1]), dtype=np.float32)
     points[FIRST_LEVEL_CODE:] = (weighted @ vectors) / np.maximum(length, 1e-12)
     return points
+
+
+def _shared_words(levels: Sequence[str], rows: Ints, most: int) -> tuple[list[str], Floats]:
+    """Words of at least two levels, those of the most rows first, and which codes have them (codes, words)."""
+    counts: Counter[str] = Counter()
+    shared: Counter[str] = Counter()
+    sets = [set(token_text(level).split(" ")) - {""} for level in levels]
+    for code, words in enumerate(sets, FIRST_LEVEL_CODE):
+        shared.update(words)
+        counts.update(dict.fromkeys(words, int(rows[code])))
+    kept = sorted((word for word in counts if shared[word] > 1), key=lambda word: (-counts[word], word))[:most]
+    places = {word: place for place, word in enumerate(kept)}
+    present = np.zeros((len(rows), len(kept)), dtype=np.float32)
+    for code, words in enumerate(sets, FIRST_LEVEL_CODE):
+        present[code, [places[word] for word in words if word in places]] = 1.0
+    return kept, present
 
 
 def _parts(text: str) -> list[str]:

@@ -26,6 +26,7 @@ ALL_LEVELS = 200_000
 CLIP = 10.0
 TEXT_WIDTH = {"trees": 32, "linear": 64}
 SHORT_TEXT_WIDTH = 32
+SHORT_TEXT_WORDS = 120
 TEXT_WIDTH_LEAST = 8
 TEXT_TARGETS = 50
 """Directions and scores of all such columns together, and the least of directions for each."""
@@ -90,7 +91,7 @@ def plan(
     steps = _trees(numbers, levels, times, t) if base == "trees" else _linear(blocks, numbers, levels, times, t)
     planned = [EncoderStep(*step) for step in steps if step[3]]
     planned += _generated(modifiers, numbers, levels, len(blocks))
-    planned += _of_short_texts(blocks, levels) + _of_texts(base, blocks)
+    planned += _of_short_texts(base, blocks, levels) + _of_texts(base, blocks)
     return RepresentationSpec(name, tuple(planned), SELECTED in modifiers)
 
 
@@ -138,14 +139,19 @@ def _generated(
     return steps
 
 
-def _of_short_texts(blocks: Blocks, levels: Mapping[int, int]) -> list[EncoderStep]:
-    """Points of many categories that are written in several words."""
+def _of_short_texts(base: str, blocks: Blocks, levels: Mapping[int, int]) -> list[EncoderStep]:
+    """Points of many categories that are written in several words, and for trees the words themselves."""
     columns = tuple(
         j for j, count in levels.items() if count > ONEHOT_LEVELS and _words(set(blocks.strings[:, j].tolist())) >= 2
     )
     if not columns:
         return []
-    params = {"width": max(TEXT_WIDTH_LEAST, SHORT_TEXT_WIDTH // len(columns)), "max_levels": _level_cap(levels)}
+    params: Params = {
+        "width": max(TEXT_WIDTH_LEAST, SHORT_TEXT_WIDTH // len(columns)),
+        "max_levels": _level_cap(levels),
+    }
+    if base == "trees":
+        params["words"] = SHORT_TEXT_WORDS // len(columns)
     return [EncoderStep("category_words", params, Kind.STRINGS, columns)]
 
 

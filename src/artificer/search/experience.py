@@ -111,11 +111,24 @@ class Experience:
         result: Doubles = (1 - EVERYWHERE) * near / near.sum() + EVERYWHERE / len(near)
         return result
 
+    def place(self, algorithm: str, params: Mapping[str, object], representation: str) -> int | None:
+        """Column of a candidate, or of the configuration nearest to it of those that were measured of its algorithm."""
+        if (own := self.places.get(key(algorithm, params, representation))) is not None:
+            return own
+        wanted = set(map(str, params.items()))
+        relatives = []
+        for name, j in self.places.items():
+            start, _, rest = name.partition(" ")
+            text, _, base = rest.rpartition(" ")
+            if start == algorithm and base == representation:
+                relatives.append((len(wanted ^ set(map(str, json.loads(text).items()))), j))
+        return min(relatives, default=(0, None))[1]
+
     def expect(
         self, algorithm: str, params: Mapping[str, object], representation: str, situation: Situation
     ) -> Expectation | None:
         """Expectation of a candidate; None where it, or too few tables with it, were measured."""
-        place = self.places.get(key(algorithm, params, representation))
+        place = self.place(algorithm, params, representation)
         if place is None:
             return None
         gaps = self.gaps[:, place]

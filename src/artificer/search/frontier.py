@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from artificer.search.run import Run
     from artificer.search.tasks import FitOutcome
 
-ROW_US = 270.0
+ROW_US = 330.0
 MODEL_MB = 20.0
 """What a model may cost where nothing is required: room for averages of several models, which is where accuracy is."""
 

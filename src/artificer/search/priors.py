@@ -110,17 +110,14 @@ def family_gap(family: str, rows: float) -> float:
 
 
 def expectation(candidate: Candidate, shape: TableShape) -> Expectation | None:
-    """What measured tables say of a candidate, or of its algorithm's first configuration if it was not among them."""
+    """What measured tables say of a candidate, or of the nearest configuration of its algorithm among them."""
     known = experience()
     if known is None or shape.task is None:
         return None
     texts = shape.strings / max(shape.columns, 1)
     situation = Situation(shape.task, shape.rows, shape.columns, shape.classes, texts)
     representation, _ = parsed(candidate.representation)
-    found = known.expect(candidate.algorithm, candidate.params, representation, situation)
-    if found is None and (usual := algorithms().get(candidate.algorithm)) is not None:
-        found = known.expect(candidate.algorithm, usual.portfolio[0], usual.tags.representation, situation)
-    return found
+    return known.expect(candidate.algorithm, candidate.params, representation, situation)
 
 
 def priors(candidates: Sequence[Candidate], shape: TableShape) -> list[Prior]:

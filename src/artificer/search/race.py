@@ -40,6 +40,9 @@ LEAST_COMPLETE = 3
 LIKELY_MEMBERS = 4
 """Towards the end of the budget so many of the best candidates get the same number of folds, for the ensemble."""
 
+NEAR = 0.02
+"""Candidates that are expected to come this close to the leader count as its equals where models are averaged."""
+
 STRONG = 0.15
 """Candidates that are expected to come this close count as strong."""
 
@@ -75,6 +78,10 @@ class Standing:
     @property
     def seconds(self) -> float:
         return sum(outcome.seconds + outcome.encode_seconds for outcome in self.outcomes.values())
+
+    @property
+    def folds_left(self) -> int:
+        return len(self.losses) - len(self.outcomes) - len(self.running)
 
     def next_fold(self) -> int | None:
         """The first fold that has neither run nor been started: folds in order, so that candidates share them."""
@@ -235,7 +242,7 @@ class Race:
             chance = self.within_reach()
             pick = max(untried, key=lambda i: (chance[i] + 1e-3) / cost(i) ** 0.5)
         elif may and self._goes_on():
-            pick = self._member(may) if phase == "complete" else self._top_two(may)
+            pick = self._member(may, cost) if phase == "complete" else self._top_two(may)
         else:
             return None
         fold = self.standings[pick].next_fold()
@@ -267,16 +274,22 @@ class Race:
             return []
         return [i for i in untried if self.standings[i].belief.gap <= most]
 
-    def _member(self, may: list[int]) -> int:
-        """Of the likely members, the one with fewest folds; the best one where its folds' models are what is packed."""
-        ran = [i for i, s in enumerate(self.standings) if s.outcomes and not s.failed]
-        likely = sorted(ran, key=lambda i: self.belief.mean[i])[:LIKELY_MEMBERS]
-        behind = [i for i in likely if i in may]
+    def likely_members(self, cost: Callable[[int], float]) -> list[int]:
+        """Candidates about as good as the leader, those first whose other folds take least; none before any has run."""
+        ran = [i for i, s in enumerate(self.standings) if i and s.outcomes and not s.failed]
+        best = sorted(ran, key=lambda i: self.belief.mean[i])
+        if not self.bags:
+            return best[:LIKELY_MEMBERS]
+        near = [i for i in best if self.belief.mean[i] <= self.belief.mean[best[0]] + NEAR]
+        return sorted(near, key=lambda i: (cost(i) * self.standings[i].folds_left, self.belief.mean[i]))
+
+    def _member(self, may: list[int], cost: Callable[[int], float]) -> int:
+        """Of the likely members, the one with fewest folds; the soonest one where folds' models are what is packed."""
+        behind = [i for i in self.likely_members(cost) if i in may]
         if not behind:
             return self._top_two(may)
         if self.bags:
-            near = self.belief.mean[behind[0]] + self.epsilon
-            return max(behind, key=lambda i: (self.belief.mean[i] <= near, len(self.standings[i].outcomes)))
+            return behind[0]
         return min(behind, key=lambda i: (len(self.standings[i].outcomes), self.belief.mean[i]))
 
     def _top_two(self, may: list[int]) -> int:

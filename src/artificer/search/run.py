@@ -200,11 +200,10 @@ class Run:
         """
         standings = self.race.standings
         leader = self.race.leader()
-        ran = [i for i, s in enumerate(standings) if i and s.outcomes and not s.failed]
-        if not ran or not self.bagged(leader):
+        if not self.bagged(leader):
             return False
-        best = sorted(ran, key=lambda i: self.race.belief.mean[i])[:KEPT_MEMBERS]
-        folds = {i: len(s.losses) - len(s.outcomes) - len(s.running) for i in best for s in [standings[i]]}
+        best = self.race.likely_members(self.fold_cost)[:KEPT_MEMBERS]
+        folds = {i: standings[i].folds_left for i in best}
         if not any(folds.values()):
             return False
         to_come = (KEPT_MEMBERS - len(best)) * len(standings[leader].losses)
