@@ -37,6 +37,9 @@ OTHER_TASK = 1.5
 EVERYWHERE = 0.1
 """Share of the weight that is spread over all tables, so that no belief rests on two or three."""
 
+WITHIN = 0.01
+"""A gap so small counts as within reach of the best."""
+
 WORST_GAP = 1.5
 LEAST_TABLES = 8
 """A candidate that was measured on fewer tables is judged like an unknown one."""
@@ -76,11 +79,13 @@ class Expectation:
     deviations : (T,) how it did on each table compared with that, scaled so that the product of two candidates'
         deviations is their covariance.
     rows : of the tables that this rests on, their geometric mean.
+    success : share of tables on which it came within :data:`WITHIN` of the best.
     """
 
     gap: float
     deviations: Doubles
     rows: float
+    success: float
 
     @property
     def spread(self) -> float:
@@ -143,7 +148,8 @@ class Experience:
         effective = 1.0 / float((weights**2).sum())
         scale = math.sqrt(effective / max(effective - 1.0, 0.5))
         rows = 10.0 ** (ROWS_WIDTH * float(weights @ self.vectors[:, 0]))
-        return Expectation(mean, scale * np.sqrt(weights) * (clipped - mean) * seen, rows)
+        success = float(weights @ (seen & (gaps <= WITHIN)))
+        return Expectation(mean, scale * np.sqrt(weights) * (clipped - mean) * seen, rows, success)
 
 
 def key(algorithm: str, params: Mapping[str, object], representation: str) -> str:

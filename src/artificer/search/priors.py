@@ -27,6 +27,7 @@ class Prior:
     parent : index of an earlier candidate that this one is a variation of; `spread` is then of the difference to it.
     deviations : where the belief rests on measured tables, how the candidate did on each; see
         :class:`~artificer.search.experience.Expectation`.
+    success : share of those tables on which it came within reach of the best; None where it was not measured.
     """
 
     family: str
@@ -34,6 +35,7 @@ class Prior:
     spread: float
     parent: int | None = None
     deviations: tuple[float, ...] = ()
+    success: float | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,7 +98,7 @@ def prior(candidate: Candidate, position: int, shape: TableShape) -> Prior:
         # Measured tables are small: beyond their size, families come nearer and fall behind as is known of them.
         further = gap - family_gap(family, expected.rows)
         gap, spread = max(expected.gap + further, LEAST_GAP), math.hypot(expected.spread, further / 2)
-        return Prior(family, gap, spread, deviations=tuple(expected.deviations.tolist()))
+        return Prior(family, gap, spread, deviations=tuple(expected.deviations.tolist()), success=expected.success)
     if family == "linear" and shape.columns > shape.rows:
         gap *= 0.5  # more columns than rows is where straight lines win
     return Prior(family, gap + LATER_IN_PORTFOLIO * position, spread)
@@ -127,7 +129,8 @@ def priors(candidates: Sequence[Candidate], shape: TableShape) -> list[Prior]:
     for i, candidate in enumerate(candidates):
         base = base_of(candidates, i)
         if base is not None:
-            found.append(Prior(found[base].family, found[base].gap, VARIANT_SPREAD, base))
+            like = found[base]
+            found.append(Prior(like.family, like.gap, VARIANT_SPREAD, base, success=like.success))
             continue
         position = seen.get(candidate.algorithm, 0)
         seen[candidate.algorithm] = position + 1

@@ -14,6 +14,7 @@ from typing import Literal, TypeAlias
 import numpy as np
 
 from artificer.clock import derive_seed
+from artificer.search.experience import WITHIN
 from artificer.search.priors import Prior
 from artificer.search.probability import Posterior, posterior, success_probabilities
 from artificer.search.records import Candidate
@@ -22,7 +23,7 @@ from artificer.types import Doubles
 
 Phase: TypeAlias = Literal["explore", "compare", "complete"]
 
-EPSILON = 0.01
+EPSILON = WITHIN
 """Within reach of the best: this share of the way between the best and the baseline."""
 
 REACH = 0.05
@@ -140,11 +141,21 @@ class Race:
     @property
     def epsilon(self) -> float:
         """The reach in gap units: a hundredth of the gap, but no less than a thousandth of the baseline's loss."""
+        if not any(s.outcomes for s in self.standings[1:]):
+            return EPSILON  # how large the gap is, is not known yet
         return max(EPSILON, 1e-3 * abs(self.belief.origin) / self.belief.unit)
 
     def probabilities(self) -> Doubles:
-        """Success probability of every candidate (K,)."""
-        return success_probabilities(self.draws, self.epsilon, self.active)
+        """Success probability of every candidate (K,).
+
+        Before the first fold it is how often a candidate came within reach on measured tables: a normal belief about
+        each does not know that one of them is the best.
+        """
+        stated = success_probabilities(self.draws, self.epsilon, self.active)
+        if not any(s.outcomes for s in self.standings[1:]):
+            known = [s.belief.success for s in self.standings]
+            stated = np.array([p if q is None else q for p, q in zip(stated, known, strict=True)]) * self.active
+        return stated
 
     def within_reach(self) -> Doubles:
         return success_probabilities(self.draws, max(REACH, self.epsilon), self.active)
