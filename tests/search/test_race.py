@@ -79,3 +79,13 @@ def test_a_gain_over_the_constant_that_changes_its_sign_is_luck(gains, expected)
     for fold, gain in enumerate(gains):
         race.absorb(1, fold, DONE, 1.0 - gain)
     assert race.beats_baseline() is expected
+
+
+def test_before_any_fold_success_is_what_was_measured() -> None:
+    candidates = (BASELINE, Candidate("a", "lightgbm", {}, "trees"), Candidate("b", "ridge", {}, "linear"))
+    beliefs = [Prior("constant", 1.0, 0.02), Prior("boosting", 0.1, 0.1, success=0.4), Prior("linear", 0.3, 0.2)]
+    race = Race(candidates, beliefs, [100] * 3, [200] * 3, seed=0)
+    assert race.probabilities()[1] == 0.4
+    assert 0 <= race.probabilities()[2] <= 1
+    race.absorb(1, 0, FitOutcome(task=None, ok=True), 0.5)  # type: ignore[arg-type]
+    assert race.probabilities()[1] != 0.4
