@@ -190,7 +190,8 @@ def test_copies_predict_the_same(fitted: Classifier, table: tuple[pd.DataFrame, 
 def test_clones_are_unfitted_and_keep_parameters_untouched() -> None:
     seed = np.random.RandomState(1)
     model = Classifier("5 fits", metric="accuracy", random_state=seed, threads=1)
-    assert model.get_params() == {"budget": "5 fits", "metric": "accuracy", "random_state": seed, "threads": 1}
+    given = {"budget": "5 fits", "metric": "accuracy", "random_state": seed, "threads": 1}
+    assert model.get_params() == {**given, "class_weight": None, "split": "auto"}
     with pytest.raises(NotFittedError):
         clone(model).predict([[1.0]])
     with pytest.raises(NotFittedError):

@@ -38,7 +38,7 @@ from artificer.search.records import Budget as SearchBudget
 from artificer.search.records import SearchRequest, SearchResult, balanced
 from artificer.splits.order import Order, infer_order
 from artificer.splits.split import FEWEST_ROWS, fold_count, folds
-from artificer.tables.contract import ColumnSpec, Contract, LabelKind, canonical_text
+from artificer.tables.contract import ColumnSpec, Contract, LabelKind, are_levels, canonical_text
 from artificer.types import FLOAT32_MAX, Blocks, Doubles, Ints, Json, Kind, Role, Task
 
 if TYPE_CHECKING:
@@ -76,10 +76,11 @@ class _Answer:
     label_kind: LabelKind = "float"
     weight: Doubles | None = None
     class_weights: Doubles | None = None
+    levels: tuple[float, ...] = ()
 
     @property
     def n_classes(self) -> int:
-        return len(self.classes) or 1
+        return len(self.classes) or len(self.levels) or 1
 
 
 @dataclass(frozen=True)
@@ -150,7 +151,7 @@ class _Estimator(BaseEstimator, ABC):  # type: ignore[misc]
         try:
             answer = replace(self._answer(target), weight=_row_weights(sample_weight, len(target)))
             answer = replace(answer, class_weights=self._class_weights(answer))
-            measured_by = self._measured_by(answer.task)
+            measured_by = self._measured_by(answer)
             found = self._search(table, answer, measured_by, started)
         except (ConfigurationError, DataError) as error:
             raise ValueError(str(error)) from error
@@ -185,14 +186,17 @@ class _Estimator(BaseEstimator, ABC):  # type: ignore[misc]
         """How much the rows of each class count in learning (c,), None where all count alike."""
         return None
 
-    def _measured_by(self, task: Task) -> Metric:
+    def _measured_by(self, answer: _Answer) -> Metric:
+        task, levels = answer.task, answer.levels
         if self.metric is None:
-            return default_metric(task)
-        found = metric(self.metric)
+            return default_metric(task, levels=levels)
+        found = metric(self.metric, levels=levels)
         if task not in found.tasks:
             raise ConfigurationError(
                 f"{found.name} does not measure a {task} task; use one of {', '.join(metrics(task))}"
             )
+        if found.name == "interval_coverage":
+            raise ConfigurationError("interval_coverage is no aim, as endless intervals cover all; use pinball_loss")
         return found
 
     def _threads(self) -> int:
@@ -224,6 +228,7 @@ class _Estimator(BaseEstimator, ABC):  # type: ignore[misc]
                 metric=measured_by,
                 weight=answer.weight,
                 class_weights=answer.class_weights,
+                levels=answer.levels,
                 budget=budget,
                 seed=seed,
                 threads=self._threads(),
@@ -262,6 +267,7 @@ class _Estimator(BaseEstimator, ABC):  # type: ignore[misc]
             classes=answer.classes,
             positive=answer.classes[1] if answer.task is Task.BINARY else None,
             label_kind=answer.label_kind,
+            levels=answer.levels,
         )
         board, created = found.leaderboard, datetime.now(UTC)
         content = BundleContent(
@@ -317,7 +323,7 @@ class _Estimator(BaseEstimator, ABC):  # type: ignore[misc]
         return promise
 
     def _scores(self, X: Any) -> NDArray[np.float32]:
-        """Scores of the rows of X (n, p): probabilities (n, c), or values (n, 1)."""
+        """Scores of the rows of X (n, p): probabilities (n, c), values (n, 1), or quantiles (n, q)."""
         check_is_fitted(self)
         if not self._fitted.typed:
             X = validate_data(self, X, reset=False, dtype=np.float64, ensure_all_finite="allow-nan")
@@ -479,7 +485,17 @@ class Classifier(ClassifierMixin, _Estimator):  # type: ignore[misc]
 class Regressor(RegressorMixin, _Estimator):  # type: ignore[misc]
     """Searches for the best model of a number, as a scikit-learn regressor.
 
-    Tables, parameters and attributes are those of :class:`Classifier`, without classes; the metric is RMSE when None.
+    Tables, parameters and attributes are those of :class:`Classifier`, without classes; the metric is RMSE when None,
+    the pinball loss where quantiles are wanted.
+
+    Parameters
+    ----------
+    quantiles : levels between 0 and 1, rising: their quantiles are learnt [1]_, and `predict` gives the one nearest to
+        the median; None for the mean.
+
+    References
+    ----------
+    .. [1] Koenker, R., Bassett, G. (1978). Regression quantiles. Econometrica 46, 33-50.
 
     Examples
     --------
@@ -489,6 +505,19 @@ class Regressor(RegressorMixin, _Estimator):  # type: ignore[misc]
     >>> model.predict(X[:2]).shape, bool(model.score(X, 3 * X[:, 0] - X[:, 1]) > 0.9)
     ((2,), True)
     """
+
+    def __init__(
+        self,
+        budget: str = "60s",
+        *,
+        metric: str | None = None,
+        quantiles: Sequence[float] | None = None,
+        random_state: Any = None,
+        threads: int | None = None,
+        split: str = "auto",
+    ) -> None:
+        super().__init__(budget, metric=metric, random_state=random_state, threads=threads, split=split)
+        self.quantiles = quantiles
 
     def fit(self, X: Any, y: Any, sample_weight: Any = None) -> Self:
         """Search a model for the values `y` (n,) of the rows of `X` (n, p).
@@ -506,30 +535,52 @@ class Regressor(RegressorMixin, _Estimator):  # type: ignore[misc]
         return self
 
     def predict(self, X: Any) -> Doubles:
-        """The value of each row, (n,), in the target's unit."""
-        values: Doubles = self._scores(X)[:, 0].astype(np.float64)
+        """The value of each row, (n,), in the target's unit; of quantiles the one nearest to the median."""
+        scores = self._scores(X)
+        values: Doubles = scores[:, self._fitted.content.contract.middle].astype(np.float64)
         return values
+
+    def predict_quantiles(self, X: Any) -> Doubles:
+        """The quantiles of each row (n, q), rising, in the order of `quantiles`.
+
+        Raises
+        ------
+        ValueError
+            The regressor was fitted without `quantiles`.
+        """
+        scores = self._scores(X)
+        if not self._fitted.content.contract.levels:
+            raise ValueError("the regressor was fitted without quantiles; name them, like quantiles=(0.1, 0.5, 0.9)")
+        return scores.astype(np.float64)
 
     def predict_interval(self, X: Any, coverage: float = 0.9) -> Doubles:
         """Low and high end (n, 2) of what holds the true value of each row with probability `coverage`.
 
-        The promise holds on average over rows like those of `fit` (conformal prediction [1]_). Ends are infinite, with
+        The promise holds on average over rows like those of `fit` (conformal prediction [2]_). Ends are infinite, with
         a warning, where rows were too few.
 
         Raises
         ------
         ValueError
-            `coverage` does not lie between 0.5 and 0.99, or nothing could be validated.
+            `coverage` does not lie between 0.5 and 0.99, nothing could be validated, or the model is of quantiles.
 
         References
         ----------
-        .. [1] Barber, R. F., Candès, E. J., Ramdas, A., Tibshirani, R. J. (2021). Predictive inference with the
+        .. [2] Barber, R. F., Candès, E. J., Ramdas, A., Tibshirani, R. J. (2021). Predictive inference with the
            jackknife+. Annals of Statistics 49, 486-507.
         """
         return self._promise(coverage).intervals(self._scores(X)[:, 0])
 
     def _answer(self, y: NDArray[Any]) -> _Answer:
-        return _Answer(Task.REGRESSION, np.asarray(y, dtype=np.float64))
+        values = np.asarray(y, dtype=np.float64)
+        if self.quantiles is None:
+            return _Answer(Task.REGRESSION, values)
+        levels = tuple(map(float, self.quantiles))
+        if not levels or not are_levels(levels):
+            raise ConfigurationError(
+                f"quantiles takes rising numbers above 0 and below 1, like (0.1, 0.5, 0.9), not {self.quantiles!r}"
+            )
+        return _Answer(Task.QUANTILE, values, levels=levels)
 
 
 def _row_weights(given: Any, rows: int) -> Doubles | None:
