@@ -12,6 +12,7 @@ import pytest
 
 from artificer.bundle.calibration import Calibration
 from artificer.clock import ManualClock
+from artificer.features.spec import EncoderStep, RepresentationSpec
 from artificer.graph import Graph
 from artificer.search.choice import Selection, choose, library_of, limits_for, pool_of
 from artificer.search.executor import InlineExecutor
@@ -22,7 +23,8 @@ from artificer.search.processes import ProcessExecutor
 from artificer.search.records import Budget
 from artificer.search.run import Run
 from artificer.search.search import prepare, refit, run_search
-from artificer.types import Task
+from artificer.search.tasks import FitTask, encode
+from artificer.types import Kind, Task
 
 
 def raced(request, candidates, budget=None):
@@ -197,3 +199,22 @@ def test_equal_encoders_count_once(request_of, fakes):
     assert both.us > max(price_of([one]).us, price_of([other]).us)
     assert Calibration.identity() == run_search(request_of(n=6, k=0, folds=(), candidates=())).calibration
     assert onnx.load_model_from_string(one.parts[0].model.model).graph.node
+
+
+def test_groups_of_validation_have_no_part_in_encoders_nor_are_these_shared(request_of, fakes):
+    request = request_of(candidates=(fakes("plain"),), grouped=True)
+    strings = request.blocks.strings.copy()
+    strings[request.folds[0][1]] = "new"
+    blocks = replace(request.blocks, strings=strings)
+    data, _ = prepare(replace(request, blocks=blocks))
+    spec = RepresentationSpec("trees", (EncoderStep("categorical_count", {}, Kind.STRINGS, (0,)),))
+    task = FitTask(1, "a", "ridge", {}, spec, fold=0, seed=0, keep_model=True, apart=True)
+    train, valid = data.folds[0]
+    strangers = encode(task, data, train, valid, request.clock).valid
+    known = encode(replace(task, apart=False), data, train, valid, request.clock).valid
+    assert strangers.max() < known.min(), "a group that is yet to be met is as rare as it will be in use"
+    keys = [
+        {part.representation_key for part in run_search(r).members[0].parts}
+        for r in (request, replace(request, grouped=False))
+    ]
+    assert [len(found) for found in keys] == [3, 1]

@@ -7,13 +7,12 @@ from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Protocol
 
 from artificer.features.planning import parsed
-from artificer.features.spec import RepresentationSpec
 from artificer.search.latency import CALL_US, NODE_US, NOTHING, Price, total
 from artificer.types import Json
 
 if TYPE_CHECKING:
     from artificer.search.run import Run
-    from artificer.search.tasks import FitOutcome
+    from artificer.search.tasks import FitOutcome, FitTask
 
 ROW_US = 330.0
 MODEL_MB = 20.0
@@ -100,15 +99,18 @@ def price_of(members: Iterable[Packed]) -> Price:
 def price_of_parts(parts: Iterable[FitOutcome]) -> Price:
     parts = list(parts)
     # Encoders of plain representations are fitted anew for all folds' models together.
-    plain = {part.task.representation_key: part for part in parts if shares_encoders(part.task.representation)}
+    plain = {part.task.representation_key: part for part in parts if shares_encoders(part.task)}
     own = [part for part in parts if part.task.representation_key not in plain]
     nodes = {key: cost for part in [*plain.values(), *own] for key, cost in part.encoder_prices.items()}
     return total([*(part.model_price + PART for part in parts), *nodes.values()])
 
 
-def shares_encoders(spec: RepresentationSpec) -> bool:
-    """Whether features mean the same on whichever rows the encoders were fitted: none were chosen by them."""
-    return not parsed(spec.name)[1]
+def shares_encoders(task: FitTask) -> bool:
+    """Whether features mean the same on whichever rows the encoders were fitted: none were chosen by them.
+
+    Where folds are groups they do not: a category of another group is as rare as in training, and is to stay so.
+    """
+    return not task.apart and not parsed(task.representation.name)[1]
 
 
 def kept(run: Run, i: int) -> FitOutcome | None:

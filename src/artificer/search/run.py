@@ -400,6 +400,7 @@ class Run:
             threads=self.request.threads,
             max_rows=self.max_rows,
             keep_model=fold is not None and (self.bagged(i) or (fold == 0 and self.is_worth_keeping(i))),
+            apart=self.request.grouped,
             soft_seconds=soft,
             hard_seconds=hard,
         )

@@ -2,7 +2,8 @@
 
 Averages of the target over a category differ from fold to fold only by which rows they were taken over. Models of all
 folds can read those of all rows, which are the surest; so a row is encoded once, however many models look at it.
-Encoders whose features are chosen by the rows they see (representations with modifiers) stay with their folds.
+Encoders whose features are chosen by the rows they see (representations with modifiers) stay with their folds, and so
+do all where folds are groups: what was learnt of some groups has to serve others.
 """
 
 from __future__ import annotations
@@ -22,7 +23,7 @@ def shared_encoders(run: Run, parts: Iterable[FitOutcome]) -> Mapping[str, Fragm
     """Encoders fitted on all rows, by representation: those that several folds' models read and there is time for."""
     by_key: dict[str, list[FitOutcome]] = {}
     for part in parts:
-        if part.task.fold is not None and shares_encoders(part.task.representation):
+        if part.task.fold is not None and shares_encoders(part.task):
             by_key.setdefault(part.task.representation_key, []).append(part)
     found = {}
     for key, users in by_key.items():

@@ -82,6 +82,7 @@ class FitTask:
     fold : index into the data's folds; None fits on all rows, without validation, and returns fragments.
     max_rows : training rows are sampled down to this many.
     keep_model : a fold's fit returns its fragments too, as a part of a member or a model to fall back on.
+    apart : encoders see the training rows alone, as those of validation stand for groups that are yet to be met.
     soft_seconds : iterative learners stop adding rounds after this; `hard_seconds`: the fit is killed.
     """
 
@@ -95,6 +96,7 @@ class FitTask:
     threads: int = 1
     max_rows: int | None = None
     keep_model: bool = False
+    apart: bool = False
     soft_seconds: float = math.inf
     hard_seconds: float = math.inf
 
@@ -337,7 +339,7 @@ def encode(task: FitTask, data: TrainingData, train: Ints, valid: Ints, clock: C
     columns = target_columns(data.y[train], data.task, data.n_classes)
     seed = derive_seed(task.seed, "encode", task.fold)
     # Folds that are encoded alike share their encoders in the graph, too.
-    basis = data.blocks if data.exchangeable else None
+    basis = data.blocks if data.exchangeable and not task.apart else None
     X = representation.fit_transform(data.blocks.take(train), columns, data.names, seed, basis)
     X_valid = representation.transform(data.blocks.take(valid)) if len(valid) else X[:0]
     fragment = representation.fragment() if task.fold is None or task.keep_model else None

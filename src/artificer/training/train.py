@@ -312,6 +312,7 @@ def _search(
 
     training, contract = request.problem.training, prepared.contract
     y, task = prepared.y[rows], contract.task
+    groups = None if prepared.groups is None or request.newest_test_rows is not None else prepared.groups[rows]
     parts: Sequence[tuple[Ints, Ints]] = ()  # so few rows are the baseline's alone
     if len(rows) >= FEWEST_ROWS:
         parts = folds(
@@ -320,7 +321,7 @@ def _search(
             y,
             fold_count(len(rows)),
             derive_seed(training.seed, "folds"),
-            groups=None if prepared.groups is None or request.newest_test_rows is not None else prepared.groups[rows],
+            groups=groups,
             times=None if times is None else times[rows],
         )
     wanted = training.budget
@@ -346,6 +347,7 @@ def _search(
         names={kind: contract.names(kind) for kind in Kind},
         folds=parts,
         metric=measured_by,
+        grouped=groups is not None,
         weight=None if prepared.weight is None else prepared.weight[rows],
         class_weights=class_weights(request.problem, prepared, rows),
         monotone=directions(request.problem, prepared),
