@@ -12,11 +12,13 @@ import pytest
 from artificer.algorithms.base import ALL_TASKS
 from artificer.clock import ManualClock
 from artificer.errors import ConfigurationError, TrainingError
+from artificer.features.planning import plan
 from artificer.search.candidates import BASELINE, portfolio
 from artificer.search.executor import InlineExecutor
 from artificer.search.processes import ProcessExecutor
 from artificer.search.records import Budget, Candidate
-from artificer.search.search import refit, run_search
+from artificer.search.search import prepare, refit, run_search
+from artificer.search.tasks import FitTask, rows_of
 from artificer.types import Blocks, Task
 
 
@@ -238,7 +240,17 @@ def test_bad_requests_are_refused_in_a_sentence(request_of, fakes):
 
 
 def test_the_portfolio_has_the_baseline_first_and_shrinks_with_the_table():
-    large, small, tiny = (portfolio(Task.BINARY, n) for n in (10_000, 1000, 200))
+    large, small, tiny = (portfolio(Task.BINARY, n) for n in (10_000, 550, 200))
     assert large[0] == small[0] == tiny[0] == BASELINE
     assert len(large) > len(small) > len(tiny) >= 4
     assert len({c.name for c in large}) == len(large)
+
+
+def test_a_sample_is_taken_of_rows_that_count(request_of):
+    weight = np.repeat([0.0, 1.0], 150)
+    data, _ = prepare(request_of(weight=weight))
+    spec = plan("linear", data.blocks, data.names, data.task, 2)
+    for most, expected in ((50, 50), (180, 150)):
+        train, _ = rows_of(FitTask(1, "a", "ridge", {}, spec, None, seed=0, max_rows=most), data)
+        assert expected <= len(train) <= expected + 2
+        assert weight[train].all()

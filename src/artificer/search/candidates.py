@@ -11,7 +11,7 @@ from artificer.search.priors import TableShape
 from artificer.search.records import Candidate
 from artificer.types import Doubles, Params, Task
 
-SMALL_TABLE_ROWS = 1500
+SMALL_TABLE_ROWS = 600
 """Up to here one configuration of each algorithm runs: differences between more of them drown in noise."""
 
 TINY_TABLE_ROWS = 500

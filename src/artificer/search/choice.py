@@ -101,6 +101,7 @@ def choose(run: Run, pool: Pool) -> Choice:
     selection = Selection(run, pool, limits)
     chosen = selection.choose(selection.library)
     seconds = run.clock.monotonic() - started
+    first = selection, chosen
     while not has_time(run, weights_of(selection.pool, chosen)):
         weights = weights_of(selection.pool, chosen)
         # There is no time to fit all of these on all rows: do without the one that costs most for its weight.
@@ -110,6 +111,8 @@ def choose(run: Run, pool: Pool) -> Choice:
         )
         selection = Selection(run, Pool(tuple(i for i in selection.pool.indices if i != dear), pool.folds), limits)
         chosen = selection.choose(selection.library)
+    if set(weights_of(selection.pool, chosen)) == {0}:  # better an older model than none
+        selection, chosen = first
     weights = weights_of(selection.pool, chosen)
     losses: Doubles | None = None
     pooling: Pooling = "mean"
@@ -149,8 +152,12 @@ def weights_of(pool: Pool, chosen: Ensemble) -> dict[int, float]:
 
 
 def to_fit(run: Run, weights: Mapping[int, float]) -> list[int]:
-    """Members of which no model exists yet."""
-    return [i for i in weights if i not in (0, *run.ready)]
+    """Members of which no model exists yet, or in a chain over time only one of older rows."""
+    return [i for i in weights if i and (i not in run.ready or is_old(run, i))]
+
+
+def is_old(run: Run, i: int) -> bool:
+    return not run.data.exchangeable and run.ready[i].task.fold is not None
 
 
 def has_time(run: Run, weights: Mapping[int, float]) -> bool:

@@ -95,7 +95,7 @@ def posterior(
     unit, origin = scale(losses)
     sigma, dof = noise(losses / unit, expected=0.02 + 0.5 / np.sqrt(max(rows, 1.0)))
     if len(seen_i) == 0:
-        return Posterior(prior_mean, np.asarray(np.linalg.cholesky(prior_cov), dtype=np.float64), unit, origin, dof)
+        return Posterior(prior_mean, root_of(prior_cov), unit, origin, dof)
 
     # How far behind the baseline a candidate is, any number of units while nothing has gained, says nothing of others.
     base = np.where(np.isfinite(losses[0]), losses[0], np.inf)
@@ -114,9 +114,14 @@ def posterior(
     solved = np.linalg.solve(spread, np.column_stack([observed - prior_mean[seen_i], cross.T]))
     mean = prior_mean + cross @ solved[:, 0]
     left = prior_cov - cross @ solved[:, 1:]
-    values, vectors = np.linalg.eigh((left + left.T) / 2)
+    return Posterior(mean, root_of(left), unit, origin, dof)
+
+
+def root_of(covariance: Doubles) -> Doubles:
+    """A matrix whose product with its transpose is the covariance, as far as that is one."""
+    values, vectors = np.linalg.eigh((covariance + covariance.T) / 2)
     root: Doubles = vectors * np.sqrt(np.maximum(values, 0.0))
-    return Posterior(mean, root, unit, origin, dof)
+    return root
 
 
 def scale(losses: Doubles) -> tuple[float, float]:

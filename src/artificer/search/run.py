@@ -45,6 +45,9 @@ TIGHT_SHARE = 0.1
 SHORT_SECONDS = 60.0
 """Up to this budget the model of every first fold is kept: guesses of what there will be time for are too rough."""
 
+STRONG_GAP = 0.08
+"""Candidates that are expected to come so close to the best are strong, whichever is expected to be the very best."""
+
 VARIANT_SHARE = 0.15
 """A variant is not begun where its folds would take more than this share of the budget: it may be all for nothing."""
 
@@ -268,7 +271,8 @@ class Run:
     def strong(self) -> list[int]:
         """Candidates that are expected to come close to the best."""
         least = min((s.belief.gap for s in self.race.standings[1:]), default=0.0)
-        return [i for i, s in enumerate(self.race.standings) if i and s.belief.gap <= 2 * least]
+        most = max(2 * least, STRONG_GAP)
+        return [i for i, s in enumerate(self.race.standings) if i and s.belief.gap <= most]
 
     def search(self, meanwhile: Callable[[Run], None] | None = None) -> None:
         """Race until nothing affordable pays any more. Ctrl-C ends the race and keeps what it has.
