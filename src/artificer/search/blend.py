@@ -87,7 +87,7 @@ def worth(rows: float, folds: int) -> float:
 
     Examples
     --------
-    >>> worth(1000, 5) > worth(10_000, 5) > 0.002
+    >>> worth(1000, 5) > worth(10_000, 5) > 0.0005
     True
     """
-    return 0.002 + 0.15 * (0.02 + 0.5 / math.sqrt(max(rows, 1.0))) / math.sqrt(max(folds, 1))
+    return 0.0005 + 0.04 * (0.02 + 0.5 / math.sqrt(max(rows, 1.0))) / math.sqrt(max(folds, 1))
