@@ -20,8 +20,7 @@ the first strong fit can start."""
 def in_order() -> Iterator[str]:
     """Every registered algorithm, those first whose library is wanted first.
 
-    Those that require an optional library are left out: that is loaded when the first of their fits is ordered, as it
-    may be large, and every later fit's process begins with it.
+    Those that require an optional library are left out, see :func:`load`.
     """
     known = {name: algorithm for name, algorithm in algorithms().items() if not algorithm.requires}
     yield from (name for name in FIRST if name in known)
@@ -37,10 +36,11 @@ arrays, and every process that fits would carry a hundred megabytes of it."""
 def load(name: str) -> None:
     """Import what the algorithm's file imports inside its functions.
 
-    A library that is absent or broken is the fit's to report.
+    A library that is absent or broken is the fit's to report. One that is optional is the fit's to load, too: it may
+    be large, and every later fit's process would begin with it.
     """
     found = algorithms().get(name)
-    if found is None:
+    if found is None or found.requires:
         return
     with without_extras() if name in FIRST else nullcontext():
         for module in inner_imports(found):
