@@ -13,10 +13,12 @@ from artificer.features.categorical_count import CategoricalCount
 from artificer.features.categorical_onehot import CategoricalOnehot
 from artificer.features.categorical_ordinal import CategoricalOrdinal
 from artificer.features.categorical_target import CategoricalTarget
+from artificer.features.category_pairs import CategoryPairs
 from artificer.features.datetime_cyclic import DatetimeCyclic
 from artificer.features.datetime_parts import DatetimeParts
 from artificer.features.numeric_quantile import NumericQuantile
 from artificer.features.numeric_scaled import NumericScaled
+from artificer.features.text_target import TextTarget
 from artificer.features.vocabulary import Vocabulary
 from artificer.testing.encoders import run_graph
 from artificer.types import FLOAT32_MAX, MISSING_TIME, Strings
@@ -133,6 +135,25 @@ def test_target_averages_of_folds_add_up() -> None:
     expected = [[(15 - v + 2 * 4) / (4 + 2)] for v in (1, 2, 3, 4, 5)] + [[4.0]]
     np.testing.assert_allclose(training, expected, rtol=1e-6)
     np.testing.assert_allclose(encoder.transform(column("a", "b", "new")), [[23 / 7], [17 / 3], [4.0]], rtol=1e-6)
+
+
+def test_rows_count_in_averages_of_the_target_as_they_are_weighted() -> None:
+    rng = np.random.default_rng(8)
+    words = rng.choice(np.array(["good", "bad", "tea"], dtype=object), (300, 2))
+    y, weight = rng.normal(size=(300, 1)) + (words[:, :1] == words[:, 1:]), np.repeat([0.0, 1.0, 2.0], 100)
+    texts = np.array([[" ".join(row)] for row in words], dtype=object)
+    repeated = np.repeat(np.arange(300), weight.astype(int))
+    for encoder, block, names in (
+        (CategoricalTarget(), words, ["a", "b"]),
+        (CategoryPairs(), words, ["a", "b"]),
+        (TextTarget(), texts, ["c"]),
+    ):
+        encoder.fit_transform(block, y, names, 0, weight)
+        weighted = encoder.transform(block)[:, -1]
+        encoder.fit(block[repeated], y[repeated], names)
+        np.testing.assert_allclose(weighted, encoder.transform(block)[:, -1], atol=1e-5)
+        encoder.fit(block, y, names)
+        assert np.abs(weighted - encoder.transform(block)[:, -1]).max() > 1e-3
 
 
 def test_the_seed_chooses_the_folds() -> None:

@@ -46,9 +46,17 @@ class Encoder(ABC):
         """Encode (n, k) to float32 (n, p)."""
 
     def fit_transform(
-        self, block: Floats | Strings | Ints, y: Doubles | None, names: Sequence[str], seed: int = 0
+        self,
+        block: Floats | Strings | Ints,
+        y: Doubles | None,
+        names: Sequence[str],
+        seed: int = 0,
+        weight: Doubles | None = None,
     ) -> Floats:
-        """Fit, and encode the same rows; supervised encoders override this with out-of-fold encoding."""
+        """Fit, and encode the same rows; supervised encoders override this with out-of-fold encoding.
+
+        `weight` (n,) is how much the target of each row counts, 1 on average; None where all count alike.
+        """
         return self.fit(block, y, names).transform(block)
 
     @abstractmethod

@@ -18,7 +18,8 @@ class CategoricalTarget(VocabularyEncoder):
     """Per category column and target column the average of the target at that level, pulled towards the overall one.
 
     A level with sum s over c rows becomes (s + w·a) / (c + w), where a is the average over all rows and w the
-    smoothing; unseen is a itself where nothing was beyond the level cap. Missing is a level of its own.
+    smoothing; unseen is a itself where nothing was beyond the level cap. Missing is a level of its own. Where rows are
+    weighted, a row of weight 2 is as good as two.
 
     ``fit_transform`` encodes every training row by the rows of the other folds, so that no row's feature holds its
     own target; a model trained on in-fold averages would trust them far too much. The overall average is that of all
@@ -67,12 +68,18 @@ class CategoricalTarget(VocabularyEncoder):
         return self
 
     def fit_transform_codes(
-        self, vocabulary: Vocabulary, codes: Codes, y: Doubles | None, names: Sequence[str], seed: int
+        self,
+        vocabulary: Vocabulary,
+        codes: Codes,
+        y: Doubles | None,
+        names: Sequence[str],
+        seed: int,
+        weight: Doubles | None = None,
     ) -> Floats:
         n = len(codes)
         n_folds = max(2, min(self.folds, n))
         fold = np.random.default_rng(seed).permutation(np.arange(n) % n_folds)
-        parts = self._fit_by_fold(vocabulary, codes, y, names, fold, n_folds)
+        parts = self._fit_by_fold(vocabulary, codes, y, names, fold, n_folds, weight)
         if not parts:
             return np.zeros((n, 0), dtype=np.float32)
         encoded = []
@@ -82,7 +89,14 @@ class CategoricalTarget(VocabularyEncoder):
         return np.concatenate(encoded, axis=1)
 
     def _fit_by_fold(
-        self, vocabulary: Vocabulary, codes: Codes, y: Doubles | None, names: Sequence[str], fold: Ints, n_folds: int
+        self,
+        vocabulary: Vocabulary,
+        codes: Codes,
+        y: Doubles | None,
+        names: Sequence[str],
+        fold: Ints,
+        n_folds: int,
+        weight: Doubles | None = None,
     ) -> list[tuple[Doubles, Doubles]]:
         """Fit, and return per column the sums (folds, codes, t) and counts (folds, codes, 1)."""
         if y is None:
@@ -90,13 +104,15 @@ class CategoricalTarget(VocabularyEncoder):
         t = y.shape[1]
         self.vocabulary_ = vocabulary
         self.offsets_ = vocabulary.offsets
-        self.average_ = y.mean(axis=0) if len(y) else np.zeros(t)
+        self.average_ = np.average(y, axis=0, weights=weight) if len(y) else np.zeros(t)
         # Sums of distances from the average stay exact where the target is far from zero.
         residual = y - self.average_
+        if weight is not None:
+            residual *= weight[:, None]
         parts: list[tuple[Doubles, Doubles]] = []
         for j, size in enumerate(vocabulary.sizes.tolist()):
             cell = fold * size + codes[:, j]
-            counts = np.bincount(cell, minlength=n_folds * size).astype(np.float64)
+            counts = np.bincount(cell, weights=weight, minlength=n_folds * size).astype(np.float64)
             sums = [np.bincount(cell, weights=residual[:, i], minlength=n_folds * size) for i in range(t)]
             stacked: Doubles = np.stack(sums, axis=-1).astype(np.float64).reshape(n_folds, size, t)
             parts.append((stacked, counts.reshape(n_folds, size, 1)))

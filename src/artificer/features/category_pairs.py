@@ -91,22 +91,34 @@ class CategoryPairs(VocabularyEncoder):
         return self
 
     def fit_transform_codes(
-        self, vocabulary: Vocabulary, codes: Codes, y: Doubles | None, names: Sequence[str], seed: int
+        self,
+        vocabulary: Vocabulary,
+        codes: Codes,
+        y: Doubles | None,
+        names: Sequence[str],
+        seed: int,
+        weight: Doubles | None = None,
     ) -> Floats:
-        grid, crossed, titles = self._prepare(vocabulary, codes, y, names)
-        averages = self.target_.fit_transform_codes(grid, crossed, y, titles, seed)
+        grid, crossed, titles = self._prepare(vocabulary, codes, y, names, weight)
+        averages = self.target_.fit_transform_codes(grid, crossed, y, titles, seed, weight)
         self._name()
         return np.concatenate([self.count_.transform_codes(crossed), averages], axis=1)
 
     def _prepare(
-        self, vocabulary: Vocabulary, codes: Codes, y: Doubles | None, names: Sequence[str]
+        self,
+        vocabulary: Vocabulary,
+        codes: Codes,
+        y: Doubles | None,
+        names: Sequence[str],
+        weight: Doubles | None = None,
     ) -> tuple[Grid, Codes, list[str]]:
         """Choose the pairs and fit their frequencies; the grid, the combinations' codes and the names return."""
         if y is None:
             raise TrainingError(f"{self.name} needs the target while fitting; pass it as y of shape (n, t).")
         self.vocabulary_ = vocabulary
         sizes = vocabulary.sizes
-        pairs = self._choose(codes, sizes, y)
+        counting = slice(None) if weight is None else weight > 0
+        pairs = self._choose(codes[counting], sizes, y[counting])
         self.pairs_ = np.array(pairs, dtype=np.int64).reshape(-1, 2).T.copy()
         self.widths_ = sizes[self.pairs_[1]]
         grid = Grid((), tuple((sizes[self.pairs_[0]] * self.widths_).tolist()))

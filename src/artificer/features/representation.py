@@ -66,6 +66,7 @@ class Representation:
         names: Mapping[Kind, Sequence[str]],
         seed: int = 0,
         basis: Blocks | None = None,
+        weight: Doubles | None = None,
     ) -> Floats:
         """Fit on n rows and return their features (n, p), those of supervised encoders out of fold.
 
@@ -75,6 +76,7 @@ class Representation:
         names : column names of each block.
         basis : rows that encoders which do not look at the target are fitted on; None for `blocks`. Representations
             of parts of one table come out alike in all but the supervised encoders when they are given all of it.
+        weight : (n,) how much each row counts in averages of the target, 1 on average; None where all count alike.
 
         Raises
         ------
@@ -99,14 +101,14 @@ class Representation:
                     encoder.fit_codes(vocabulary, basis_codes[encoder.max_levels][:, places], None, step_names)
                     part = encoder.transform_codes(own)
                 else:
-                    part = encoder.fit_transform_codes(vocabulary, own, Y, step_names, seed)
+                    part = encoder.fit_transform_codes(vocabulary, own, Y, step_names, seed, weight)
             else:
                 block = self._block(blocks, step, encoder, codes)
                 if basis is not None and apart:
                     encoder.fit(self._block(basis, step, encoder, basis_codes), None, step_names)
                     part = encoder.transform(block)
                 else:
-                    part = encoder.fit_transform(block, Y, step_names, seed)
+                    part = encoder.fit_transform(block, Y, step_names, seed, weight)
             if encoder.feature_names_:
                 kept.append((step, encoder))
                 parts.append(part)

@@ -73,22 +73,28 @@ class TextTarget(Encoder):
         self.max_targets = max_targets
 
     def fit(self, block: Floats | Strings | Ints, y: Doubles | None, names: Sequence[str]) -> Self:
-        self._fit(block, y, names)
+        self._fit(block, y, names, np.ones(len(block)))
         return self
 
     def fit_transform(
-        self, block: Floats | Strings | Ints, y: Doubles | None, names: Sequence[str], seed: int = 0
+        self,
+        block: Floats | Strings | Ints,
+        y: Doubles | None,
+        names: Sequence[str],
+        seed: int = 0,
+        weight: Doubles | None = None,
     ) -> Floats:
         n = len(block)
-        fitted = self._fit(block, y, names)
+        weight = np.ones(n) if weight is None else weight
+        fitted = self._fit(block, y, names, weight)
         fold = _balanced_folds(fitted[0][1], max(2, min(self.folds, n)), seed) if fitted else np.zeros(n)
         parts = []
         for counts, target in fitted:
             encoded = np.zeros((n, target.shape[1]), dtype=np.float32)
-            whole = self._sums(counts, target)
+            whole = self._sums(counts, target, weight)
             for f in np.unique(fold):
                 held = np.flatnonzero(fold == f)
-                own = self._sums(counts[held], target[held])
+                own = self._sums(counts[held], target[held], weight[held])
                 weights = self._weigh(whole[0] - own[0], whole[1] - own[1], target)
                 table = self._table(Tokens((), self.pairs), weights)
                 encoded[held] = _scores(table, counts[held])
@@ -96,7 +102,7 @@ class TextTarget(Encoder):
         return np.concatenate(parts, axis=1) if parts else np.zeros((n, 0), dtype=np.float32)
 
     def _fit(
-        self, block: Floats | Strings | Ints, y: Doubles | None, names: Sequence[str]
+        self, block: Floats | Strings | Ints, y: Doubles | None, names: Sequence[str], weight: Doubles
     ) -> list[tuple[csr_matrix, Doubles]]:
         """Fit, and return per column the counts (n, v) and the target's columns in use (n, t)."""
         if y is None:
@@ -108,7 +114,7 @@ class TextTarget(Encoder):
             texts: list[str] = block[:, j].tolist()
             tokens = Tokens.learn(sample_of(texts), self.max_tokens, self.min_rows, self.pairs)
             counts = tokens.count(texts)
-            tables.append(self._table(tokens, self._weigh(*self._sums(counts, target), target)))
+            tables.append(self._table(tokens, self._weigh(*self._sums(counts, target, weight), target)))
             found.append((counts, target))
         self.tables_ = tuple(tables)
         suffixes = [""] if y.shape[1] == 1 else [f" {i}" for i in chosen.tolist()]
@@ -116,9 +122,10 @@ class TextTarget(Encoder):
         return found
 
     @staticmethod
-    def _sums(counts: csr_matrix, target: Doubles) -> tuple[Doubles, Doubles]:
-        """Of each token the occurrences (v, 1), and the target's sum over them (v, t)."""
-        return np.asarray(counts.sum(axis=0), dtype=np.float64).T, np.asarray(counts.T @ target, dtype=np.float64)
+    def _sums(counts: csr_matrix, target: Doubles, weight: Doubles) -> tuple[Doubles, Doubles]:
+        """Of each token the occurrences (v, 1), and the target's sum over them (v, t); a row counts by its weight."""
+        weight = weight[:, None]
+        return np.asarray(counts.T @ weight, dtype=np.float64), np.asarray(counts.T @ (target * weight), np.float64)
 
     def _weigh(self, times: Doubles, sums: Doubles, target: Doubles) -> Doubles:
         """What each token says of each target column, (v, t)."""

@@ -151,7 +151,13 @@ class VocabularyEncoder(Encoder):
         """Write the encoder into `graph`; `codes` names the int64 (n, k) input."""
 
     def fit_transform_codes(
-        self, vocabulary: Vocabulary, codes: Codes, y: Doubles | None, names: Sequence[str], seed: int
+        self,
+        vocabulary: Vocabulary,
+        codes: Codes,
+        y: Doubles | None,
+        names: Sequence[str],
+        seed: int,
+        weight: Doubles | None = None,
     ) -> Floats:
         """Fit, and encode the same rows; supervised encoders override this with out-of-fold encoding."""
         return self.fit_codes(vocabulary, codes, y, names).transform_codes(codes)
@@ -164,10 +170,15 @@ class VocabularyEncoder(Encoder):
         return self.transform_codes(self.vocabulary_.codes(np.asarray(block, dtype=object)))
 
     def fit_transform(
-        self, block: Floats | Strings | Ints, y: Doubles | None, names: Sequence[str], seed: int = 0
+        self,
+        block: Floats | Strings | Ints,
+        y: Doubles | None,
+        names: Sequence[str],
+        seed: int = 0,
+        weight: Doubles | None = None,
     ) -> Floats:
         vocabulary, codes = Vocabulary.learn(np.asarray(block, dtype=object), self.max_levels)
-        return self.fit_transform_codes(vocabulary, codes, y, names, seed)
+        return self.fit_transform_codes(vocabulary, codes, y, names, seed, weight)
 
     def emit(self, graph: Graph, block: str) -> str:
         if not self.feature_names_:

@@ -324,7 +324,10 @@ def rows_of(task: FitTask, data: TrainingData) -> tuple[Ints, Ints]:
     if task.max_rows is None or task.max_rows >= len(train):
         return train, valid
     rng = np.random.default_rng(derive_seed(task.seed, "sample", task.fold))
-    kept = rng.choice(len(train), size=task.max_rows, replace=False)
+    weight = data.weight_of(train)
+    if weight is not None:  # rows that do not count would take the place of others
+        train = train[weight > 0]
+    kept = rng.choice(len(train), size=min(task.max_rows, len(train)), replace=False)
     if data.task.is_classification:
         first = np.unique(data.y[train], return_index=True)[1]
         kept = np.union1d(kept, first)
@@ -340,7 +343,9 @@ def encode(task: FitTask, data: TrainingData, train: Ints, valid: Ints, clock: C
     seed = derive_seed(task.seed, "encode", task.fold)
     # Folds that are encoded alike share their encoders in the graph, too.
     basis = data.blocks if data.exchangeable and not task.apart else None
-    X = representation.fit_transform(data.blocks.take(train), columns, data.names, seed, basis)
+    weight = data.weight_of(train)
+    weight = None if weight is None else weight / weight.mean()
+    X = representation.fit_transform(data.blocks.take(train), columns, data.names, seed, basis, weight)
     X_valid = representation.transform(data.blocks.take(valid)) if len(valid) else X[:0]
     fragment = representation.fragment() if task.fold is None or task.keep_model else None
     directions = representation.monotone(data.monotone) if constrained else ()
