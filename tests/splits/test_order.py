@@ -38,15 +38,32 @@ def test_other_times_do_not(moments: np.ndarray) -> None:
         (np.sort(RNG.normal(size=N)), None),
         (np.sort(RNG.integers(20, 60, N)).astype(float), None),
         (np.repeat([2001.0, 2002.0], N // 2), None),
+        (np.sort(RNG.integers(1900, 2001, N)).astype(float), None),
         (np.sort(RNG.choice(10**6, N, replace=False)).astype(float), None),
     ],
-    ids=["counter", "counter with gaps", "years", "measurement", "sorted ages", "two years", "sparse numbers"],
+    ids=[
+        "counter",
+        "counter with gaps",
+        "years",
+        "measurement",
+        "sorted ages",
+        "two years",
+        "lots by price",
+        "sparse numbers",
+    ],
 )
 def test_numbers_tell_time_only_as_years_and_counters(values: np.ndarray, expected: str | None) -> None:
     found = infer_order([], [("x", values.astype(np.float32))])
     assert (found is None) == (expected is None)
     if found is not None and expected is not None:
         assert expected in found.reason
+
+
+def test_years_are_the_last_resort() -> None:
+    years = np.repeat([2001.0, 2002.0, 2003.0, 2004.0], N // 4)
+    found = infer_order([], [("built", years), ("row", np.arange(N, dtype=np.float64))])
+    assert found is not None
+    assert found.column == "row"
 
 
 def test_rows_sorted_by_class_have_no_order() -> None:

@@ -20,7 +20,9 @@ FEWEST_ORDERED = 50
 """With fewer rows the newest part is too small to be tested on by itself."""
 
 FEWEST_MOMENTS = 10
-FEWEST_YEARS = 3
+FEWEST_YEARS, ROWS_PER_YEAR = 3, 10
+"""Numbers that look like years are taken for such where they are few and repeat, as no measurement does."""
+
 YEARS = (1900, 2100)
 DENSE = 0.5
 """A counter has at least this share of the numbers between its ends: others are measurements that happen to rise."""
@@ -48,7 +50,8 @@ def infer_order(
     Parameters
     ----------
     times : names and values (n,) of the columns of times, seconds since 1970.
-    numbers : names and values (n,) of the columns of numbers. Calendar years and row counters among them tell time.
+    numbers : names and values (n,) of the columns of numbers. Row counters among them tell time, and where there
+        are none calendar years that repeat.
     labels : class codes (n,) of a classification: where a class that is not rare comes late, the rows are sorted by
         class and no order is inferred.
 
@@ -67,23 +70,33 @@ def infer_order(
     for name, moments in times:
         if _is_rising(moments, moments == MISSING_TIME) and _changes(moments) + 1 >= FEWEST_MOMENTS:
             return Order(name, f'rows are sorted by "{name}", a time', moments)
-    for name, values in numbers:
-        what = _what_rises(np.asarray(values, dtype=np.float64))
-        if what:
-            return Order(name, f'rows are sorted by "{name}", {what}', np.asarray(values, dtype=np.float64))
+    rising = [(name, np.asarray(values, dtype=np.float64)) for name, values in numbers if _is_whole_and_rising(values)]
+    for what, tells in (("a counter of rows", _counts_rows), ("a calendar year", _are_years)):
+        for name, values in rising:
+            if tells(values):
+                return Order(name, f'rows are sorted by "{name}", {what}', values)
     return None
 
 
-def _what_rises(values: Doubles) -> str | None:
-    """Say which kind of clock the numbers are; None for measurements."""
-    if not _is_rising(values, ~np.isfinite(values)) or bool((values != np.floor(values)).any()):
-        return None
-    low, high, changes = float(values[0]), float(values[-1]), _changes(values)
-    if low >= YEARS[0] and high <= YEARS[1]:
-        return "a calendar year" if changes + 1 >= FEWEST_YEARS else None
-    if changes == len(values) - 1 and len(values) >= DENSE * (high - low + 1):
-        return "a counter of rows"
-    return None
+def _is_whole_and_rising(values: Floats | Doubles) -> bool:
+    return _is_rising(values, ~np.isfinite(values)) and bool((values == np.floor(values)).all())
+
+
+def _counts_rows(values: Doubles) -> bool:
+    return not _within_years(values) and _changes(values) == len(values) - 1 and _is_dense(values)
+
+
+def _are_years(values: Doubles) -> bool:
+    years = _changes(values) + 1
+    return _within_years(values) and years >= FEWEST_YEARS and len(values) >= ROWS_PER_YEAR * years
+
+
+def _within_years(values: Doubles) -> bool:
+    return float(values[0]) >= YEARS[0] and float(values[-1]) <= YEARS[1]
+
+
+def _is_dense(values: Doubles) -> bool:
+    return len(values) >= DENSE * (float(values[-1]) - float(values[0]) + 1)
 
 
 def _is_rising(values: NDArray[np.generic], missing: NDArray[np.bool_]) -> bool:
