@@ -49,9 +49,12 @@ def test_fits_of_another_table_are_not_taken_up(request_of, fakes, tmp_path):
     request = request_of(candidates=(fakes("plain"),), budget=Budget(fits=4), checkpoint=tmp_path)
     run_search(request)
     before = fits_of(tmp_path)
+    (tmp_path / "notes").mkdir()
+    (tmp_path / "notes" / "mine.txt").write_text("kept", encoding="utf-8")
     other = run_search(replace(request, y=1 - request.y))
     assert any("not the one of the run that was interrupted" in note for note in other.notes)
     assert len(fits_of(tmp_path)) == len(before), "the first table's fits are gone"
+    assert (tmp_path / "notes" / "mine.txt").exists(), "what no run has written stays"
 
 
 def test_every_part_of_a_table_is_in_its_fingerprint(request_of):

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import re
 import shutil
 from collections.abc import Collection, Mapping
 from concurrent.futures import Future
@@ -26,6 +27,7 @@ from artificer.search.scratch import read_outcome, with_model, write_outcome
 from artificer.search.tasks import FitOutcome, FitTask, TrainingData
 
 TABLE_FILE = "table"
+OWN_NAME = re.compile(r"[0-9a-f]{32}|unfinished-\w+")
 NOT_OF_THE_FIT = ("id", "threads", "keep_model", "soft_seconds", "hard_seconds")
 """What a task says beside what its result depends on."""
 
@@ -58,7 +60,7 @@ class Checkpoint:
                 count = sum((each / "meta.json").exists() for each in folder.iterdir())
                 note = f"{count} finished fits of the run that was interrupted were found and need not be repeated"
             else:
-                shutil.rmtree(folder)
+                remove_fits(folder)
                 note = "the table is not the one of the run that was interrupted, so nothing of that run was used"
         folder.mkdir(parents=True, exist_ok=True)
         known.write_text(current, encoding="ascii")
@@ -119,6 +121,13 @@ def key_of(task: FitTask) -> str:
     """Equal for tasks with equal results on one table."""
     told = {key: value for key, value in task.to_json().items() if key not in NOT_OF_THE_FIT}
     return hashlib.blake2b(json.dumps(told, sort_keys=True).encode(), digest_size=16).hexdigest()
+
+
+def remove_fits(folder: Path) -> None:
+    """Take away what a checkpoint has written, finished or not, and nothing else that may lie beside it."""
+    for place in folder.iterdir():
+        if place.is_dir() and not place.is_symlink() and OWN_NAME.fullmatch(place.name):
+            shutil.rmtree(place)
 
 
 def fingerprint(data: TrainingData) -> str:
