@@ -45,6 +45,9 @@ def test_one_candidate_that_is_worse_than_the_constant_does_not_cost_the_others_
     race.absorb(1, 0, DONE, loss)
     assert not race.standings[2].dropped
     assert race.probabilities()[2] > 0.5
+    assert not race.standings[1].dropped, "while nothing has gained one fold ends nobody"
+    race.absorb(2, 0, DONE, 0.5)
+    assert race.standings[1].dropped
 
 
 def test_work_units_suffice_for_all_folds_of_a_member(request_of, fakes):

@@ -215,8 +215,11 @@ class Race:
         self.update()
 
     def drop_hopeless(self) -> None:
-        """Stop spending on candidates that cannot come within reach any more, once there is one to compare with."""
-        if not self.adaptive or not any(s.outcomes for s in self.standings[1:]):
+        """Stop spending on candidates that cannot come within reach any more, once one has gained over the baseline.
+
+        Before that it is not known how much there is to gain, and one unlucky fold would end a candidate for good.
+        """
+        if not self.adaptive or not any((s.losses < self.standings[0].losses).any() for s in self.standings[1:]):
             return
         for i, p in enumerate(self.within_reach()):
             standing = self.standings[i]
