@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from itertools import combinations
 
 import numpy as np
@@ -172,8 +173,9 @@ class Selection:
     pool: Pool
     limits: Limits
 
-    @property
+    @cached_property
     def library(self) -> Library:
+        """The pool's scores, stacked; a copy of all of them, so that one is enough."""
         return library_of(self.run, self.pool)
 
     @property
