@@ -92,6 +92,19 @@ class Interrupting(Plain):
         raise KeyboardInterrupt
 
 
+class InterruptedWhole(Plain):
+    """Meets Ctrl-C whenever it is fitted on all rows; `times` is how often that was."""
+
+    name = "fake_interrupted_whole"
+    times: ClassVar[int] = 0
+
+    def fit(self, X: Any, y: Any, context: FitContext, validation: Any = None, weight: Any = None) -> Fitted:
+        if validation is None:
+            InterruptedWhole.times += 1
+            raise KeyboardInterrupt
+        return super().fit(X, y, context)
+
+
 class Hanging(Plain):
     name = "fake_hanging"
 
@@ -126,7 +139,7 @@ class Infinite(Plain):
         return Line(np.full(X.shape[1] + 1, np.nan), context.n_classes)
 
 
-FAKES = (Plain, Ticking, Tunable, Raising, Interrupting, Hanging, Dying, Eating, Infinite)
+FAKES = (Plain, Ticking, Tunable, Raising, Interrupting, InterruptedWhole, Hanging, Dying, Eating, Infinite)
 
 
 def register() -> None:

@@ -9,11 +9,13 @@ from dataclasses import replace
 import numpy as np
 import onnx
 import pytest
+from search_fakes import InterruptedWhole
 
 from artificer.bundle.calibration import Calibration
 from artificer.clock import ManualClock
 from artificer.features.spec import EncoderStep, RepresentationSpec
 from artificer.graph import Graph
+from artificer.search.admission import BASE_MB
 from artificer.search.choice import Selection, choose, library_of, limits_for, pool_of
 from artificer.search.executor import InlineExecutor
 from artificer.search.frontier import SAFETY, Limits, limits_of, price_of
@@ -87,6 +89,29 @@ def test_members_over_time_are_fitted_on_all_rows(request_of, fakes):
     assert [len(m.parts) for m in result.members] == [1]
     assert result.members[0].parts[0].representation_key.split("-")[1] == "all"
     assert result.recipe["members"][0]["form"] == "whole"
+
+
+def test_one_interrupt_ends_all_fits_on_all_rows(request_of, fakes, monkeypatch):
+    monkeypatch.setattr(InterruptedWhole, "times", 0)
+    rows = np.arange(300)
+    chained = tuple((rows[:cut], rows[cut : cut + 75]) for cut in (75, 150, 225))
+    options = tuple(fakes("interrupted_whole", blur=blur) for blur in (0.0, 0.1, 0.2))
+    result = run_search(request_of(folds=chained, candidates=options))
+    assert InterruptedWhole.times == 1
+    assert sum("was interrupted;" in note for note in result.notes) == 1
+    assert result.members
+
+
+@pytest.mark.parametrize("again", [False, True], ids=["search", "recipe"])
+def test_fits_on_all_rows_take_no_more_rows_than_memory_has_room_for(again, request_of, fakes):
+    rows = np.arange(4000)
+    chained = tuple((rows[:cut], rows[cut : cut + 1000]) for cut in (1000, 2000, 3000))
+    request = request_of(n=4000, folds=chained, candidates=(fakes("plain"),))
+    tight = replace(request, memory_mb=BASE_MB + 0.4)
+    result = refit(run_search(request).recipe, tight) if again else run_search(tight)
+    assert [m.candidate.algorithm for m in result.members] == ["fake_plain"]
+    (note,) = [note for note in result.notes if "memory limit" in note]
+    assert "was fitted on a sample of 2,6" in note
 
 
 def test_what_a_model_may_cost_decides_how_many_folds_it_keeps(request_of, fakes):

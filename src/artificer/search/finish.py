@@ -14,7 +14,7 @@ from artificer.search.calibrate import calibrate
 from artificer.search.choice import Choice, Pool, choose, limits_for, pool_of
 from artificer.search.frontier import Option, price_of
 from artificer.search.leaderboard import interval, leaderboard
-from artificer.search.members import Made, alike, baseline_member, is_cut, loaded, make_members
+from artificer.search.members import Made, alike, baseline_member, is_cut, kept_parts, loaded, make_members
 from artificer.search.objective import STAND_INS
 from artificer.search.records import Interval, Member, Part, SearchResult
 from artificer.search.run import Run
@@ -38,7 +38,7 @@ def finish(run: Run, fixed: Mapping[int, float] | None = None, pooling: Pooling 
     for i in instead(run, pool):
         if members:
             break
-        if i not in wanted:
+        if i not in wanted and (not run.stopped or i in run.ready or kept_parts(run, i)):
             members = make_members(run, {i: 1.0}, choice.limits)
     if not members:
         members = {0: Made((baseline_member(run),))}
@@ -96,6 +96,8 @@ def note_parts(run: Run, members: Mapping[int, Made]) -> None:
             more = any(o.has_model and o.task.fold not in made.folds for o in run.race.standings[i].outcomes.values())
             why = "more would make the model larger or slower" if more else "no other was run, nor one on all rows"
             run.notes.append(f"{name} is the model of one of its folds, fitted on {rows}: {why}")
+        elif i in run.short_of_memory:
+            pass  # said when it was fitted
         elif i and not made.folds and first.rows < n:
             samples.append(first.rows if first.task.max_rows is None else first.task.max_rows)
         elif i and first.task.max_rows is not None and first.rows < n:

@@ -17,7 +17,7 @@ from artificer.algorithms.base import algorithms
 from artificer.errors import TrainingError
 from artificer.search.executor import Handle, InlineSession, wait_any
 from artificer.search.frontier import Limits, price_of, spread
-from artificer.search.run import Run
+from artificer.search.run import LEAST_ROWS, Run
 from artificer.search.scratch import with_model
 from artificer.search.tasks import ROUND_KEYS, FitOutcome, FitTask, with_rounds
 
@@ -131,11 +131,12 @@ class Refits:
         everyone = list(self.queue)
         try:
             while self.queue or self.running:
-                while self.queue and len(self.running) < self.run.session.slots:
+                while self.queue and len(self.running) < self.run.session.slots and self.has_room(self.queue[0]):
                     self.begin(self.queue.pop(0))
                 if self.running:
                     self.collect()
         except KeyboardInterrupt:
+            self.run.interrupted = self.run.stopped = True
             self.run.notes.append("fitting on all rows was interrupted; members not yet fitted are left out")
             self.stop("it was interrupted")
         return {i: self.settled(i) for i in everyone}
@@ -147,12 +148,41 @@ class Refits:
             self.ended[0] = baseline_member(run)
         elif ready is not None and cost == 0:
             self.ended[i] = ready
+        elif run.stopped:
+            self.ended[i] = FitOutcome(run.task(i, None), ok=False, reason="it was interrupted")
         elif cost <= run.left:
-            task = whole_task(run, i)
+            task = self.with_room(i, whole_task(run, i))
+            if task is None:
+                reason = run.memory.refusal(run.race.standings[i].candidate, LEAST_ROWS)
+                self.ended[i] = FitOutcome(run.task(i, None), ok=False, reason=reason)
+                return
             run.fits += 1
             self.running[run.session.submit(task)] = (i, task)
         else:
             self.ended[i] = FitOutcome(run.task(i, None), ok=False, reason="no time was left to fit it on all rows")
+
+    def has_room(self, i: int) -> bool:
+        """Whether a fit has room in memory beside those under way; one by itself takes what rows there is room for."""
+        run = self.run
+        rows = run.rows(len(run.data.blocks))
+        taken = sum(run.memory.need_mb(run.race.standings[j].candidate, rows) for j, _ in self.running.values())
+        return not self.running or i == 0 or run.memory.fits(run.race.standings[i].candidate, rows, taken)
+
+    def with_room(self, i: int, task: FitTask) -> FitTask | None:
+        """The fit on as many rows as have room in memory; None where that is too few."""
+        run = self.run
+        candidate, rows = run.race.standings[i].candidate, run.rows(len(run.data.blocks))
+        most = run.memory.rows_that_fit(candidate, rows)
+        if most >= rows:
+            return task
+        if most < LEAST_ROWS:
+            return None
+        run.short_of_memory.add(i)
+        run.notes.append(
+            f"{candidate.name} was fitted on a sample of {most:,} rows, as many as the memory limit of "
+            f"{run.memory.limit_mb / 1024:.1f} GiB has room for"
+        )
+        return replace(task, max_rows=most)
 
     def collect(self) -> None:
         run = self.run

@@ -105,6 +105,10 @@ class Run:
         self.whole: set[int] = set()
         """Candidates of a recipe that are one fit on all rows, though the models of their folds could be kept."""
         self.interrupted = False
+        self.stopped = False
+        """Whether Ctrl-C came while members were fitted on all rows: no further fit is started."""
+        self.short_of_memory: set[int] = set()
+        """Members that were fitted on as many rows as there was room for in memory."""
         self.weighed: set[int] = set()
         valid = [rows for _, rows in data.folds]
         self.blend = Blend(objective, [data.y[rows] for rows in valid], [data.weight_of(rows) for rows in valid])

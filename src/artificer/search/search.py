@@ -133,6 +133,7 @@ def refit(recipe: Json, request: SearchRequest) -> SearchResult:
         run.max_rows = recipe.get("max_rows")
         run.whole = {i for i, c in enumerate(candidates) if forms.get(c.name) == "whole"}
         run.baseline()
+        run.sample_if_large()
         run.search()
         result = with_directions(finish(run, weights, recipe.get("pooling", "mean")), request)
     if len(result.oof_rows) or not request.task.is_classification:
