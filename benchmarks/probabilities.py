@@ -6,7 +6,7 @@
 Every candidate was run on every fold of every table and scored on test rows that no fold touched. The race that search
 runs is replayed on the folds; before it and after every fold each candidate's stated probability is held against what
 the test rows say: whether it came within epsilon of the best candidate there. A table counts once, however many steps
-its race took. The figure shows stated against observed frequency.
+its race took. The figure shows stated against observed frequency, with areas for how many statements there are.
 
 ECE is the expected calibration error over ten bins of equal width, weighted by how many statements fall into each; the
 Brier score is held against that of always stating the mean frequency.
@@ -44,7 +44,7 @@ def replay(table: pl.DataFrame, seed: int, without_experience: bool = False) -> 
         pl.mean("seconds"),
         *(pl.first(name) for name in ("algorithm", "params", "representation")),
     )
-    whole = whole.filter("ran")
+    whole = whole.filter("ran", pl.col("loss").list.len() == pl.col("loss").list.len().max())
     rows = whole.to_dicts()
     base = next(row for row in rows if row["algorithm"] == "constant")
     rows = [base, *(row for row in rows if row["algorithm"] != "constant")]
@@ -147,12 +147,12 @@ def figure(result: dict[str, Any], place: Path) -> None:
     rows = [{"moment": name, **b} for name in ("before", "during", "after") for b in result[name]["bins"]]
     chart = (
         alt.Chart(alt.Data(values=rows))
-        .mark_line(point=True)
+        .mark_circle(opacity=0.8)
         .encode(
             x=alt.X("stated:Q", title="stated probability of success", scale=alt.Scale(domain=[0, 1])),
             y=alt.Y("observed:Q", title="observed frequency", scale=alt.Scale(domain=[0, 1])),
             color=alt.Color("moment:N", sort=["before", "during", "after"], title="stated"),
-            size=alt.value(2),
+            size=alt.Size("share:Q", title="share of statements", scale=alt.Scale(range=[10, 600])),
         )
     )
     line = alt.Chart(alt.Data(values=[{"x": 0, "y": 0}, {"x": 1, "y": 1}])).mark_line(strokeDash=[4, 4], color="gray")
