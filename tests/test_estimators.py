@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 import pickle
+from dataclasses import replace
 from datetime import datetime
 from pathlib import Path
 from typing import Any
@@ -23,9 +24,12 @@ from sklearn.utils.estimator_checks import parametrize_with_checks
 import artificer
 from artificer import Classifier, Regressor
 from artificer.errors import UsageError
+from artificer.search.records import Budget as SearchBudget
+from artificer.search.records import SearchRequest, SearchResult
+from artificer.search.search import run_search
 from artificer.types import Role
 
-# The checks fit a hundred times; under the default budget they pass as well, in twice the time.
+# The checks fit a hundred times and ask for equal models of equal calls, so that fits are what is counted.
 ESTIMATORS = [Classifier("8 fits"), Regressor("8 fits")]
 WEIGHTS = "a row that counts twice lies in one fold, and two equal rows may lie in two"
 EXPECTED_TO_FAIL = {"check_sample_weight_equivalence_on_dense_data": WEIGHTS}
@@ -221,10 +225,20 @@ def test_a_random_state_object_is_drawn_from() -> None:
     np.testing.assert_array_equal(a, b)
 
 
-def test_small_tables_are_repeatable_under_a_budget_of_seconds() -> None:
-    X, y = make_regression(40, 3, noise=5.0, random_state=0)
-    first, second = (Regressor().fit(X, y) for _ in range(2))
-    np.testing.assert_array_equal(first.predict(X), second.predict(X))
+@pytest.mark.parametrize(("budget", "expected"), [("60s", (None, 57.0)), ("60 fits", (60, None))])
+def test_a_budget_is_spent_in_the_unit_it_is_given_in(
+    budget: str, expected: tuple[int | None, float | None], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked = []
+
+    def seen(request: SearchRequest) -> SearchResult:
+        asked.append(request.budget)
+        return run_search(replace(request, budget=SearchBudget(fits=1)))
+
+    monkeypatch.setattr("artificer.search.search.run_search", seen)
+    Regressor(budget).fit(*make_regression(40, 3, random_state=0))
+    assert asked[0].fits == expected[0]
+    assert asked[0].seconds == pytest.approx(expected[1], abs=10) if expected[1] else asked[0].seconds is None
 
 
 def test_cross_validation_pipelines_and_grids() -> None:

@@ -44,10 +44,6 @@ from artificer.types import FLOAT32_MAX, Blocks, Doubles, Ints, Json, Kind, Role
 if TYPE_CHECKING:
     import polars as pl
 
-QUICK_CELLS = 20_000
-QUICK_SECONDS = 30.0
-"""On a table of at most so many cells (times classes) a search takes seconds. With a budget of at least so long it then
-counts fits, one for each second, so that no clock has a say and the same call gives the same model."""
 SPLITS = ("auto", "random")
 TAIL_SHARE = 0.05
 """Share of a budget of seconds for what comes after the search."""
@@ -214,9 +210,7 @@ class _Estimator(BaseEstimator, ABC):  # type: ignore[misc]
         from artificer.search.search import run_search
 
         seed, order = self._seed(), self._order(table, answer)
-        rows = len(answer.y)
-        cells = rows * max(1, sum(len(names) for names in table.names().values())) * answer.n_classes
-        budget = _search_budget(self.budget, cells, started)
+        budget = _search_budget(self.budget, started)
         return run_search(
             SearchRequest(
                 blocks=table.blocks,
@@ -374,7 +368,7 @@ class Classifier(ClassifierMixin, _Estimator):  # type: ignore[misc]
     Notes
     -----
     Cells that a column of a table cannot take (a text among numbers) count as missing when predicting. Under a budget
-    of fits, and on small tables under long budgets too, the same data and parameters give the same model.
+    of fits the same data and parameters give the same model; under one of seconds the clock has a say.
 
     References
     ----------
@@ -656,7 +650,7 @@ def _folds(answer: _Answer, seed: int, times: Ints | Doubles | None) -> Sequence
         return ()
 
 
-def _search_budget(text: str, cells: int, started: float) -> SearchBudget:
+def _search_budget(text: str, started: float) -> SearchBudget:
     try:
         budget = Budget.parse(text)
     except (ValueError, AttributeError) as error:
@@ -664,8 +658,6 @@ def _search_budget(text: str, cells: int, started: float) -> SearchBudget:
     if budget.fits is not None:
         return SearchBudget(fits=budget.fits)
     seconds = budget.seconds or 0.0
-    if cells <= QUICK_CELLS and seconds >= QUICK_SECONDS:
-        return SearchBudget(fits=int(seconds))
     return SearchBudget(seconds=max((1 - TAIL_SHARE) * seconds - (time.monotonic() - started), 0.1))
 
 
