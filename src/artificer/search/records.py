@@ -187,7 +187,9 @@ class Leaderboard:
 
     Attributes
     ----------
-    score : the ensemble's, out of fold, mean over folds; its weights were chosen on the other folds each time.
+    score : the ensemble's, out of fold, mean over folds, by weights that the other folds chose where there was time to
+        judge the choice. It is optimistic by a little: the way of averaging was picked by the same losses, and boosting
+        stops early on the rows it is scored on.
     interval : of that score, as those of the rows are.
     """
 
