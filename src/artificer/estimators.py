@@ -45,6 +45,8 @@ if TYPE_CHECKING:
     import polars as pl
 
 SPLITS = ("auto", "random")
+SUREST = 1e-6
+"""Where costs decide, no class counts as less likely than this: no model has seen rows enough to rule one out."""
 TAIL_SHARE = 0.05
 """Share of a budget of seconds for what comes after the search."""
 
@@ -415,7 +417,7 @@ class Classifier(ClassifierMixin, _Estimator):  # type: ignore[misc]
     def predict(self, X: Any) -> NDArray[Any]:
         """The likeliest class of each row, (n,); with class weights, that of the largest weighted probability."""
         scores = self._scores(X)
-        weighted = scores if self._costs is None else scores * self._costs
+        weighted = scores if self._costs is None else np.maximum(scores, SUREST) * self._costs
         labels: NDArray[Any] = self.classes_[weighted.argmax(axis=1)]
         return labels
 

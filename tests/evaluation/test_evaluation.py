@@ -53,7 +53,7 @@ def test_an_evaluation_is_json(task: Task) -> None:
         assert result.advantage.p < 0.001
     text = json.dumps(found.to_json(), allow_nan=False)
     assert json.loads(text)["schema"] == "artificer.evaluation/1"
-    assert (found.confusion is None) == (task is Task.REGRESSION)
+    assert (found.confusion is None) == (not task.is_classification)
     assert (found.residuals is None) == (task is not Task.REGRESSION)
 
 

@@ -208,7 +208,7 @@ class Training(Section):
         None,
         "Which quantiles are predicted where data.task is quantile, rising; unset, the 0.1, 0.5 and 0.9 quantiles.",
         "a list of rising numbers above 0 and below 1, like [0.1, 0.5, 0.9]",
-        (0.1, 0.5, 0.9),
+        [0.1, 0.5, 0.9],
     )
     class_weights: ClassWeights | None = _key(
         None,

@@ -100,6 +100,7 @@ def to_blocks(
 
     Examples
     --------
+    >>> from artificer.types import Task
     >>> spec = ColumnSpec("price", Role.NUMERIC, "numbers", "String", format="1.234,5")
     >>> contract = Contract((spec,), "y", Task.REGRESSION)
     >>> blocks, breaches = to_blocks(pl.DataFrame({"price": ["1.500,25", "much"]}), contract, strict=False)
