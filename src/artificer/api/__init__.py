@@ -1,0 +1,30 @@
+"""What Python programs call, and what the command line calls.
+
+Each function opens a project, does one thing, and returns a documented, versioned document (or a :class:`Run`).
+"""
+
+from artificer.api.common import threads
+from artificer.api.projects import init, run_project, train_project, write_run_report
+from artificer.api.serving import export, predict_file, server_command
+from artificer.api.training import Model, Run, load, train
+from artificer.api.versions import history, models, monitor, promote, rollback
+
+__all__ = [
+    "Model",
+    "Run",
+    "export",
+    "history",
+    "init",
+    "load",
+    "models",
+    "monitor",
+    "predict_file",
+    "promote",
+    "rollback",
+    "run_project",
+    "server_command",
+    "threads",
+    "train",
+    "train_project",
+    "write_run_report",
+]

@@ -1,0 +1,95 @@
+"""A project's model at work: rows scored, the service started, the model handed to others."""
+
+from __future__ import annotations
+
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from artificer.api.common import threads
+from artificer.errors import UsageError
+from artificer.types import Json
+
+if TYPE_CHECKING:
+    from artificer.bundle.model import Bundle
+
+PREDICT_SCHEMA = "artificer.predict/1"
+EXPORT_SCHEMA = "artificer.export/1"
+
+
+def predict_file(
+    source: str,
+    output: Path,
+    *,
+    project: Path = Path(),
+    version: int | None = None,
+    bundle: Path | None = None,
+    coverage: float | None = None,
+) -> Json:
+    """Score a file; every row of the input is in the output, in its order.
+
+    Parameters
+    ----------
+    coverage : how surely the truth is to lie in the intervals or sets that are added; none are when None.
+    """
+    from artificer.training.score import score_file
+
+    started = time.monotonic()
+    if bundle is not None:
+        from artificer.bundle.format import load_bundle
+
+        loaded, number = load_bundle(bundle, threads=threads()), None
+    else:
+        loaded, number = bundle_of(project, version)
+    found = score_file(loaded, source, output, coverage)
+    return {
+        "schema": PREDICT_SCHEMA,
+        "output": str(output),
+        "version": number,
+        **found,
+        "seconds": round(time.monotonic() - started, 3),
+    }
+
+
+def server_command(
+    project: Path, *, host: str | None = None, port: int | None = None, as_json: bool = False
+) -> list[str]:
+    """The command line that serves a project's champion.
+
+    Raises
+    ------
+    MissingError
+        No version has been promoted yet.
+    """
+    from artificer.bundle.pointer import read_pointer
+    from artificer.loop.service import server_arguments
+    from artificer.problem.project import open_project
+
+    opened = open_project(project)
+    read_pointer(opened.champion_file)
+    return server_arguments(opened, host, port, as_json=as_json)
+
+
+def export(project: Path, output: Path, *, version: int | None = None) -> Json:
+    """Write a version as one ONNX file."""
+    from artificer.bundle.exporters.onnx import export_onnx
+
+    bundle, number = bundle_of(project, version)
+    if output.is_dir() or output.suffix.lower() != ".onnx":
+        raise UsageError(f"{output} is no name for an ONNX file; name one that ends in .onnx")
+    export_onnx(bundle, output)
+    return {"schema": EXPORT_SCHEMA, "output": str(output), "version": number}
+
+
+def bundle_of(project: Path, version: int | None) -> tuple[Bundle, int]:
+    from artificer.bundle.format import load_bundle
+    from artificer.bundle.pointer import read_pointer
+    from artificer.loop import actions
+    from artificer.problem.project import open_project
+
+    opened = open_project(project)
+    if version is None:
+        pointer = read_pointer(opened.champion_file)
+        path = pointer.bundle_path(opened.champion_file)
+        return load_bundle(path, threads=threads(), sha256=pointer.sha256), pointer.version
+    return load_bundle(actions.registry_of(opened).bundle_path(version), threads=threads()), version
