@@ -6,7 +6,7 @@ from artificer.evaluation.evaluate import evaluate
 from artificer.evaluation.luck import chance_of_perfection
 from artificer.metrics.base import metric
 from artificer.problem.load import build_problem
-from artificer.training.train import gate_of
+from artificer.training.judge import gate_of
 from artificer.types import Task
 
 Y = np.array([0, 1] * 100)

@@ -25,7 +25,7 @@ from artificer.search.search import refit, run_search
 from artificer.search.tasks import Encoded
 from artificer.splits.split import folds
 from artificer.tables.prepare import prepare
-from artificer.training.train import directions
+from artificer.training.wanted import directions
 from artificer.types import Blocks, Kind, Task
 
 

@@ -7,7 +7,7 @@ import polars as pl
 import pytest
 
 from artificer.problem.model import Problem
-from artificer.training.train import prepare_for
+from artificer.training.intake import prepare_for
 
 
 def table(order: np.ndarray) -> pl.DataFrame:

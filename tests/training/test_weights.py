@@ -26,7 +26,7 @@ from artificer.search.tasks import by_weight, emit_true_shares, true_shares
 from artificer.splits.split import folds
 from artificer.tables.prepare import prepare as prepare_table
 from artificer.training.combine import combine
-from artificer.training.train import class_weights
+from artificer.training.wanted import class_weights
 from artificer.types import Blocks, Kind, Role, Task
 
 

@@ -8,7 +8,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from artificer.api.common import Watch, silent, threads
+from artificer.api.common import Watch, new_run_id, silent, threads
 from artificer.errors import ArtificerError, UsageError
 from artificer.types import Json
 
@@ -33,7 +33,7 @@ def init(
     from artificer.problem.render import write_problem
     from artificer.sources.base import ReadOptions
     from artificer.sources.reading import read_source
-    from artificer.training.train import prepare_for
+    from artificer.training.intake import prepare_for
 
     folder = project if project is not None else Path(Path(source).stem)
     file = folder / PROJECT_FILE

@@ -203,8 +203,8 @@ def train(
     """
     from artificer.problem.load import build_problem
     from artificer.splits.ledger import HoldoutLedger
+    from artificer.training.record import save_record
     from artificer.training.request import TrainingRequest
-    from artificer.training.train import save_record
     from artificer.training.train import train as run_training
 
     data = {

@@ -104,7 +104,8 @@ def fit(
     clock: Clock | None = None,
 ) -> Json:
     """Train one version; returns the run's document. A run that has finished is not run again."""
-    from artificer.training.train import save_record, train
+    from artificer.training.record import save_record
+    from artificer.training.train import train
 
     done = run_document(project, run_id)
     if done is not None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import json
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -136,3 +137,12 @@ def keep_test_rows(rows: pl.DataFrame, path: Path) -> None:
     data = io.BytesIO()
     rows.write_parquet(data)
     write_atomically(path, data.getvalue(), "the test rows")
+
+
+def save_record(run: TrainingRun, folder: Path) -> Path:
+    """Write the run's document beside its bundle."""
+    from artificer.bundle.files import write_atomically
+
+    path = folder / "run.json"
+    write_atomically(path, json.dumps(run.to_json(), ensure_ascii=False, default=str).encode(), "the run's record")
+    return path
