@@ -16,6 +16,7 @@ FLOORS = {
     "settings": 0,
     "clock": 0,
     "plugins": 0,
+    "durable": 0,
     "graph": 1,
     "problem": 1,
     "tables": 1,

@@ -1,14 +1,12 @@
-"""Files that are whole or absent: written beside their place, synced, then renamed into it."""
+"""Files of bundles and records: whole or absent, and a refusal that says what to do."""
 
 from __future__ import annotations
 
-import contextlib
 import errno
-import os
-import secrets
 import shutil
 from pathlib import Path
 
+from artificer.durable import replacing
 from artificer.errors import ArtificerError
 
 
@@ -25,32 +23,11 @@ def write_atomically(path: Path, data: bytes, what: str) -> None:
         The folder refuses the file (disk full, no permission, ...); nothing of it is left behind.
     """
     path = Path(path)
-    temporary: Path | None = None
     try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        temporary = path.parent / f".{path.name}.{secrets.token_hex(6)}.tmp"
-        with temporary.open("xb") as file:
-            file.write(data)
-            file.flush()
-            os.fsync(file.fileno())
-        os.replace(temporary, path)
-        temporary = None
-        _sync_folder(path.parent)
+        with replacing(path) as part:
+            part.write_bytes(data)
     except OSError as error:
         raise ArtificerError(f"{what} could not be written to {path}: {_cause(error, path, len(data))}") from error
-    finally:
-        if temporary is not None:
-            with contextlib.suppress(OSError):
-                temporary.unlink()
-
-
-def _sync_folder(folder: Path) -> None:
-    # The rename itself is only durable once the folder's own entry is on disk.
-    descriptor = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
 
 
 def _cause(error: OSError, path: Path, size: int) -> str:

@@ -11,16 +11,22 @@ import logging
 import math
 import sqlite3
 import zlib
+from collections.abc import Sequence
 from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 import msgspec
 
 from artificer.errors import JournalError
 from artificer.journal.entries import OUTCOMES, PREDICTIONS, OutcomeEntry, PredictionEntry, decode
-from artificer.journal.store import open_for_reading
+from artificer.journal.frames import AT, ID, to_entries
+from artificer.journal.segments import Segment, SegmentError, folder_of, read_segment
+from artificer.journal.store import open_for_reading, segments_of
+
+if TYPE_CHECKING:
+    import polars as pl
 
 _log = logging.getLogger("artificer.journal")
 
@@ -30,11 +36,24 @@ CLOCK_SKEW: Final = 86_400.0
 
 @dataclass(frozen=True, slots=True)
 class DamagedGroup:
-    """A group that could not be read: its number in the file, the entries it held, and what is wrong."""
+    """A group, or a sealed segment, that could not be read: its number, its entries, what is wrong, its file."""
 
     seq: int
     count: int
     reason: str
+    segment: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Piece:
+    """A group or a sealed segment, which hold entries of one kind; ``order`` is that of writing."""
+
+    kind: int
+    order: tuple[int, int]
+    count: int
+    min_at: float
+    max_at: float
+    segment: Segment | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,12 +93,12 @@ def predictions(
     ids: set[str] = set()
     enough = -math.inf
     with closing(open_for_reading(path)) as connection:
-        for seq, count, newest in _groups(connection, path, PREDICTIONS, since, until):
-            if newest < enough:
+        for piece in sorted(pieces(connection, path, PREDICTIONS, since, until), key=_newest_first):
+            if piece.max_at < enough:
                 break
             batch = [
                 entry
-                for entry in _group(connection, path, seq, PREDICTIONS, count, damaged)
+                for entry in entries_of(connection, path, piece, damaged)
                 if since <= entry.at < until and (version is None or entry.version == version)
             ]
             batches.append(batch)
@@ -104,12 +123,103 @@ def outcomes(
     """Give the outcomes of a window, oldest first, each id once: the newest wins, and of equally new ones the last."""
     found: dict[str, OutcomeEntry] = {}
     with closing(open_for_reading(path)) as connection:
-        for seq, count, _ in sorted(_groups(connection, path, OUTCOMES, since, until)):
-            for entry in _group(connection, path, seq, OUTCOMES, count, damaged):
+        for piece in pieces(connection, path, OUTCOMES, since, until):
+            for entry in entries_of(connection, path, piece, damaged):
                 known = found.get(entry.id)
                 if since <= entry.at < until and (known is None or entry.at >= known.at):
                     found[entry.id] = entry
     return sorted(found.values(), key=_by_time)
+
+
+@dataclass(frozen=True, slots=True)
+class Made:
+    """The predictions of a window in the two forms they are kept in.
+
+    Attributes
+    ----------
+    entries : those that are not sealed yet.
+    frames : the sealed ones, each table with the styles of its times (see :mod:`artificer.journal.frames`).
+    """
+
+    entries: list[PredictionEntry]
+    frames: list[tuple[pl.DataFrame, dict[str, str]]]
+
+
+def made_in(
+    path: Path,
+    since: float,
+    until: float,
+    limit: int,
+    columns: Sequence[str],
+    damaged: list[DamagedGroup] | None = None,
+) -> Made:
+    """Give the newest `limit` predictions of a window, each id once, of sealed ones only the `columns` that are wanted.
+
+    The same predictions as :func:`predictions` gives, without making an object of every sealed one.
+    """
+    import polars as pl
+
+    entries: list[PredictionEntry] = []
+    frames: list[tuple[pl.DataFrame, dict[str, str]]] = []
+    keys: list[pl.DataFrame] = []
+    count, enough = 0, -math.inf
+    with closing(open_for_reading(path)) as connection:
+        for piece in sorted(pieces(connection, path, PREDICTIONS, since, until), key=_newest_first):
+            if piece.max_at < enough:
+                break
+            if piece.segment is None:
+                batch = [e for e in entries_of(connection, path, piece, damaged) if since <= e.at < until]
+                key = pl.DataFrame(
+                    {ID: [e.id for e in batch], AT: [e.at for e in batch]}, {ID: pl.String, AT: pl.Float64}
+                )
+                place, first = -1, len(entries)
+                entries += batch
+            else:
+                found = segment_frame(path, piece.segment, damaged, columns)
+                if found is None:
+                    continue
+                frame = found[0].filter(pl.col(AT).is_between(since, until, closed="left"))
+                key, place, first = frame.select(ID, AT), len(frames), 0
+                frames.append((frame, found[1]))
+            keys.append(key.with_columns(_place=pl.lit(place), _row=pl.int_range(first, first + key.height)))
+            count += key.height
+            if enough == -math.inf and count >= limit:
+                enough = pl.concat([k.select(AT) for k in keys])[AT].min()  # type: ignore[assignment]
+    if not keys:
+        return Made([], [])
+    # The piece that is read last is the oldest: of equal ids its entry counts, as everywhere.
+    chosen = pl.concat(reversed(keys)).unique(ID, keep="first", maintain_order=True)
+    chosen = chosen.sort(AT, maintain_order=True).tail(limit)
+    rows = {key[0]: part["_row"] for key, part in chosen.partition_by("_place", as_dict=True).items()}
+    return Made(
+        [entries[row] for row in rows.get(-1, ())],
+        [(frame[rows[place]], styles) for place, (frame, styles) in enumerate(frames) if place in rows],
+    )
+
+
+def outcomes_of(
+    path: Path, ids: Sequence[str], since: float, damaged: list[DamagedGroup] | None = None
+) -> dict[str, OutcomeEntry]:
+    """Give the outcome of each of these predictions that has one, dated from `since` on; the newest counts."""
+    import polars as pl
+
+    wanted = pl.DataFrame({ID: ids}, {ID: pl.String})
+    known: dict[str, OutcomeEntry] = {}
+    among = set(ids)
+    with closing(open_for_reading(path)) as connection:
+        for piece in pieces(connection, path, OUTCOMES, since):
+            if piece.segment is None:
+                found: list[Any] = entries_of(connection, path, piece, damaged)
+            else:
+                read = segment_frame(path, piece.segment, damaged)
+                chosen = None if read is None else read[0].join(wanted, on=ID, how="semi", maintain_order="left")
+                found = [] if read is None or chosen is None else list(to_entries(OUTCOMES, chosen, read[1]))
+            for entry in found:
+                if entry.id in among and entry.at >= since:
+                    earlier = known.get(entry.id)
+                    if earlier is None or entry.at >= earlier.at:
+                        known[entry.id] = entry
+    return known
 
 
 def labelled(
@@ -126,7 +236,7 @@ def labelled(
     made = predictions(path, since, until, version=version, damaged=damaged)
     if not made:
         return []
-    known = {entry.id: entry for entry in outcomes(path, since=made[0].at - CLOCK_SKEW, damaged=damaged)}
+    known = outcomes_of(path, [entry.id for entry in made], made[0].at - CLOCK_SKEW, damaged)
     return [(entry, known[entry.id]) for entry in made if entry.id in known]
 
 
@@ -136,17 +246,15 @@ def counts(path: Path, since: float = -math.inf, until: float = math.inf) -> Cou
     totals = {PREDICTIONS: 0, OUTCOMES: 0}
     first, last = math.inf, -math.inf
     with closing(open_for_reading(path)) as connection:
-        query = "select seq, kind, count, min_at, max_at from groups where kind = ? and max_at >= ? and min_at < ?"
-        for wanted in totals:
-            for seq, kind, count, low, high in _rows(connection, path, query, (wanted, since, until)):
-                if low >= since and high < until:
-                    totals[kind] += count
-                    first, last = min(first, low), max(last, high)
-                    continue
-                for entry in _group(connection, path, seq, kind, count, None):
-                    if since <= entry.at < until:
-                        totals[kind] += 1
-                        first, last = min(first, entry.at), max(last, entry.at)
+        for piece in pieces(connection, path, None, since, until):
+            if piece.min_at >= since and piece.max_at < until:
+                totals[piece.kind] += piece.count
+                first, last = min(first, piece.min_at), max(last, piece.max_at)
+                continue
+            for entry in entries_of(connection, path, piece, None):
+                if since <= entry.at < until:
+                    totals[piece.kind] += 1
+                    first, last = min(first, entry.at), max(last, entry.at)
     empty = not any(totals.values())
     return Counts(totals[PREDICTIONS], totals[OUTCOMES], None if empty else first, None if empty else last)
 
@@ -156,39 +264,73 @@ def _by_time(entry: Any) -> float:
     return at
 
 
-def _groups(
-    connection: sqlite3.Connection, path: Path, kind: int, since: float, until: float
-) -> list[tuple[int, int, float]]:
-    """Give number, count and newest time of the groups that touch a window, the newest first."""
+def _newest_first(piece: Piece) -> tuple[float, int, int]:
+    return -piece.max_at, -piece.order[0], -piece.order[1]
+
+
+def pieces(
+    connection: sqlite3.Connection, path: Path, kind: int | None, since: float = -math.inf, until: float = math.inf
+) -> list[Piece]:
+    """The groups and sealed segments that touch a window, in the order of writing."""
     # The index alone answers this, so that a damaged page of a body does not hide which groups there are.
     query = """
-        select seq, count, max_at from groups where kind = ? and max_at >= ? and min_at < ?
-        order by max_at desc, seq desc
+        select kind, seq, count, min_at, max_at from groups
+        where kind = ? and max_at >= ? and min_at < ?
     """
-    return _rows(connection, path, query, (kind, since, until))
+    kinds = (PREDICTIONS, OUTCOMES) if kind is None else (kind,)
+    try:
+        sealed = [found for wanted in kinds for found in segments_of(connection, wanted)]
+        rows = [row for wanted in kinds for row in connection.execute(query, (wanted, since, until)).fetchall()]
+    except sqlite3.Error as error:
+        raise JournalError(f"the journal {path} cannot be read: {error}; restore it from a copy.") from error
+    found = [
+        Piece(s.kind, (0, s.number), s.count, s.min_at, s.max_at, s)
+        for s in sealed
+        if s.max_at >= since and s.min_at < until
+    ]
+    found += [Piece(of, (1, seq), count, low, high, None) for of, seq, count, low, high in rows]
+    return sorted(found, key=lambda piece: piece.order)
 
 
-def _group(
-    connection: sqlite3.Connection, path: Path, seq: int, kind: int, count: int, damaged: list[DamagedGroup] | None
+def entries_of(
+    connection: sqlite3.Connection, path: Path, piece: Piece, damaged: list[DamagedGroup] | None
 ) -> list[Any]:
+    """What a piece holds; where it is damaged nothing, which is logged and told."""
+    if piece.segment is not None:
+        found = segment_frame(path, piece.segment, damaged)
+        return [] if found is None else list(to_entries(piece.kind, *found))
+    seq, reason = piece.order[1], "it vanished"
     try:
         row = connection.execute("select crc, body from groups where seq = ?", (seq,)).fetchone()
         if row is None:
-            return []
-        if zlib.crc32(row[1]) != row[0]:
+            pass
+        elif zlib.crc32(row[1]) != row[0]:
             reason = "its checksum does not match"
         else:
-            return decode(kind, row[1])
+            return list(decode(piece.kind, row[1]))
     except (sqlite3.DatabaseError, msgspec.DecodeError, TypeError) as error:
         reason = str(error)
+    count = piece.count
     _log.warning("group %d of the journal %s is damaged: %s; its %d entries are left out", seq, path, reason, count)
     if damaged is not None:
         damaged.append(DamagedGroup(seq, count, reason))
     return []
 
 
-def _rows(connection: sqlite3.Connection, path: Path, query: str, values: tuple[Any, ...]) -> list[Any]:
+def segment_frame(
+    path: Path, segment: Segment, damaged: list[DamagedGroup] | None, columns: Sequence[str] | None = None
+) -> tuple[pl.DataFrame, dict[str, str]] | None:
+    """A sealed segment as a table, with the styles of its times; None where it is damaged, which is logged and told."""
     try:
-        return connection.execute(query, values).fetchall()
-    except sqlite3.Error as error:
-        raise JournalError(f"the journal {path} cannot be read: {error}; restore it from a copy.") from error
+        return read_segment(folder_of(path), segment, columns)
+    except SegmentError as error:
+        _log.warning(
+            "the segment %s of the journal %s is damaged: %s; its %d entries are left out",
+            segment.name,
+            path,
+            error,
+            segment.count,
+        )
+        if damaged is not None:
+            damaged.append(DamagedGroup(segment.number, segment.count, str(error), segment.name))
+        return None

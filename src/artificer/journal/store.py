@@ -1,25 +1,30 @@
 """The journal's file: a SQLite database in WAL mode, one row for each group of entries.
 
-Format 1
+Format 2
 --------
 ``application_id`` 0x41525446 ("ARTF"), ``user_version`` the format number. Table ``groups``: ``seq`` (order of
 commits), ``kind`` (0 predictions, 1 outcomes), ``count``, ``min_at`` and ``max_at`` (seconds, of the entries inside, so
 that a window is found by the index without opening a group), ``crc`` (CRC-32 of the body), ``body`` (a msgpack array
-of entries).
+of entries). Table ``segments``: the sealed files that count, in place of the groups they were made of
+(:mod:`artificer.journal.segments`). Table ``audit``: what was sealed, forgotten and dropped. Format 1, which had
+neither, is read as it is and brought up by the first writer.
 """
 
 from __future__ import annotations
 
+import json
 import sqlite3
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Final
 from urllib.parse import quote
 
 from artificer.errors import JournalError
+from artificer.journal.segments import Segment
+from artificer.types import Json
 
-FORMAT: Final = 1
+FORMAT: Final = 2
 APPLICATION_ID: Final = 0x41525446
 BUSY_SECONDS: Final = 30.0
 
@@ -36,6 +41,18 @@ create table if not exists groups (
 );
 create index if not exists groups_by_time on groups (kind, max_at, min_at, count);
 create table if not exists probe (id integer primary key, at real not null);
+create table if not exists segments (
+    number integer primary key autoincrement,
+    kind integer not null,
+    name text not null unique,
+    day text not null,
+    count integer not null,
+    min_at real not null,
+    max_at real not null,
+    bytes integer not null,
+    sha256 text not null
+);
+create table if not exists audit (at real not null, action text not null, evidence text not null);
 pragma application_id = {APPLICATION_ID};
 pragma user_version = {FORMAT};
 commit;
@@ -99,7 +116,7 @@ def open_for_writing(path: Path) -> sqlite3.Connection:
     except (OSError, sqlite3.Error) as error:
         raise JournalError(f"the journal {path} cannot be opened for writing: {error}; check the folder.") from error
     try:
-        if not _is_journal(connection, path):
+        if not _is_journal(connection, path) or _format(connection) < FORMAT:
             connection.execute("pragma journal_mode = wal")
             connection.executescript(_SCHEMA)
         connection.execute("pragma journal_mode = wal")
@@ -133,6 +150,8 @@ def open_for_reading(path: Path) -> sqlite3.Connection:
         )
         connection.execute("pragma query_only = on")
         found = _is_journal(connection, path)
+        # One state for the whole of a reading: what is sealed meanwhile is neither missed nor seen twice.
+        connection.execute("begin")
     except sqlite3.Error as error:
         raise JournalError(f"the journal {path} cannot be read: {error}; restore it from a copy.") from error
     if not found:
@@ -141,11 +160,33 @@ def open_for_reading(path: Path) -> sqlite3.Connection:
     return connection
 
 
+def segments_of(connection: sqlite3.Connection, kind: int | None = None) -> list[Segment]:
+    """The sealed files that count, in the order of sealing."""
+    if _format(connection) < 2:
+        return []
+    names = ", ".join(Segment.__dataclass_fields__)
+    query = f"select {names} from segments where ? is null or kind = ? order by number"  # noqa: S608 (own names)
+    return [Segment(*row) for row in connection.execute(query, (kind, kind))]
+
+
+def record_segments(connection: sqlite3.Connection, written: Sequence[Segment]) -> None:
+    """Let sealed files count, from the end of the transaction on; their numbers are given here."""
+    names = [name for name in Segment.__dataclass_fields__ if name != "number"]
+    query = f"insert into segments ({', '.join(names)}) values ({', '.join('?' * len(names))})"  # noqa: S608
+    connection.executemany(query, [[getattr(segment, name) for name in names] for segment in written])
+
+
+def note(connection: sqlite3.Connection, action: str, at: float, evidence: Json) -> None:
+    """Write down what was done to the journal itself."""
+    text = json.dumps(evidence, ensure_ascii=False)
+    connection.execute("insert into audit (at, action, evidence) values (?, ?, ?)", (at, action, text))
+
+
 def _is_journal(connection: sqlite3.Connection, path: Path) -> bool:
     """Whether the file holds a journal; an empty file does not, and anything else is refused."""
     application = connection.execute("pragma application_id").fetchone()[0]
     if application == APPLICATION_ID:
-        version = connection.execute("pragma user_version").fetchone()[0]
+        version = _format(connection)
         if version > FORMAT:
             raise JournalError(
                 f"the journal {path} has format {version} and this version knows {FORMAT}; upgrade Artificer."
@@ -154,3 +195,8 @@ def _is_journal(connection: sqlite3.Connection, path: Path) -> bool:
     if application or connection.execute("select count(*) from sqlite_master").fetchone()[0]:
         raise JournalError(f"the file {path} is a database but not a journal; give another path.")
     return False
+
+
+def _format(connection: sqlite3.Connection) -> int:
+    version: int = connection.execute("pragma user_version").fetchone()[0]
+    return version

@@ -1,0 +1,203 @@
+"""Sealing: entries of past days leave the database for Parquet files, and are never in both nor in neither.
+
+The files are written and synced first; one transaction then names them and deletes the groups they were made of. A
+process killed before it leaves files that nobody counts, which the next sealing removes.
+"""
+
+from __future__ import annotations
+
+import sqlite3
+import time
+from collections import defaultdict
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import closing
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final
+
+from artificer.errors import JournalError
+from artificer.journal.entries import PREDICTIONS
+from artificer.journal.frames import to_frame
+from artificer.journal.reader import DamagedGroup, Piece, entries_of, pieces
+from artificer.journal.segments import Segment, folder_of, remove_orphans, write_segment
+from artificer.journal.store import Turn, note, open_for_reading, open_for_writing, record_segments, segments_of
+
+if TYPE_CHECKING:
+    from artificer.tables.contract import Contract
+
+ROWS: Final = 250_000
+"""So many entries are sealed at a time: what they take in memory, and what a query reads at once."""
+DAY: Final = 86_400.0
+
+ContractOf = Callable[[str], "Contract | None"]
+"""The contract of a model version, None where it is not known any more."""
+
+
+@dataclass(frozen=True, slots=True)
+class Sealed:
+    """What a sealing did: entries moved, files written, files of killed sealings removed, groups that are damaged."""
+
+    entries: int
+    files: int
+    bytes: int
+    orphans: int
+    damaged: tuple[DamagedGroup, ...]
+
+
+def seal(path: Path, before: float, contract_of: ContractOf = lambda version: None, rows: int = ROWS) -> Sealed:
+    """Seal every group whose entries are all of days that ended by `before`.
+
+    Parameters
+    ----------
+    path : the journal's file. before : seconds since 1970-01-01 UTC.
+    contract_of : gives columns their types.
+    rows : so many entries are held in memory at a time.
+
+    Raises
+    ------
+    JournalError
+        The journal cannot be read, or the disk refuses the files; what was not sealed stays where it was.
+    """
+    bound = before // DAY * DAY
+    folder = folder_of(path)
+    orphans = _remove_orphans(path, folder)
+    damaged: list[DamagedGroup] = []
+    entries = files = size = 0
+    for kind in (0, 1):
+        for batch in _batches(path, kind, bound, rows):
+            written, taken = _seal_batch(path, folder, kind, batch, contract_of, damaged)
+            entries += sum(segment.count for segment in written)
+            files += len(written)
+            size += sum(segment.bytes for segment in written)
+            _settle(path, written, taken)
+    if entries:
+        shrink(path)
+    return Sealed(entries, files, size, orphans, tuple(damaged))
+
+
+def _batches(path: Path, kind: int, bound: float, rows: int) -> Iterator[list[Piece]]:
+    with closing(open_for_reading(path)) as connection:
+        ready = [p for p in pieces(connection, path, kind, until=bound) if p.segment is None and p.max_at < bound]
+    batch: list[Piece] = []
+    count = 0
+    for piece in ready:
+        batch.append(piece)
+        count += piece.count
+        if count >= rows:
+            yield batch
+            batch, count = [], 0
+    if batch:
+        yield batch
+
+
+def _seal_batch(
+    path: Path,
+    folder: Path,
+    kind: int,
+    batch: Sequence[Piece],
+    contract_of: ContractOf,
+    damaged: list[DamagedGroup],
+) -> tuple[list[Segment], list[Piece]]:
+    """Write the files of some groups; returns them and the groups that they stand for."""
+    parts: dict[tuple[str, str], list[Any]] = defaultdict(list)
+    taken: list[Piece] = []
+    with closing(open_for_reading(path)) as connection:
+        for piece in batch:
+            entries = entries_of(connection, path, piece, damaged)
+            if not entries:  # damaged: it stays where it is
+                continue
+            taken.append(piece)
+            for entry in entries:
+                version = entry.version if kind == PREDICTIONS else ""
+                parts[day_of(entry.at), version].append(entry)
+    written = []
+    for (day, version), chosen in parts.items():
+        frame, styles = to_frame(kind, chosen, contract_of(version) if version else None)
+        written.append(write_segment(folder, kind, day, version, frame, styles))
+    return written, taken
+
+
+def _settle(path: Path, written: Sequence[Segment], taken: Sequence[Piece]) -> None:
+    """Let the files count and the groups go, in one transaction."""
+    if not taken:
+        return
+    with changing(path) as connection:
+        record_segments(connection, written)
+        connection.executemany("delete from groups where seq = ?", [(piece.order[1],) for piece in taken])
+        note(connection, "seal", time.time(), {"files": [s.name for s in written], "groups": len(taken)})
+
+
+class changing:  # noqa: N801 (reads as a verb: with changing(path) as connection)
+    """One transaction of a writer that waits its turn; nothing of it stays where the block raises."""
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+
+    def __enter__(self) -> sqlite3.Connection:
+        self._turn = Turn(self._path)
+        self._taken = self._turn.taken()
+        self._taken.__enter__()
+        try:
+            self._connection = open_for_writing(self._path)
+            self._connection.execute("begin immediate")
+        except BaseException as error:
+            self._let_go()
+            if isinstance(error, sqlite3.Error):
+                raise _unchanged(self._path, error) from error
+            raise
+        return self._connection
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: Any) -> None:
+        try:
+            self._connection.execute("commit" if kind is None else "rollback")
+        except sqlite3.Error as problem:
+            raise _unchanged(self._path, problem) from problem
+        finally:
+            self._connection.close()
+            self._let_go()
+        if isinstance(error, sqlite3.Error):
+            raise _unchanged(self._path, error) from error
+
+    def _let_go(self) -> None:
+        self._taken.__exit__(None, None, None)
+        self._turn.close()
+
+
+def _unchanged(path: Path, error: Exception) -> JournalError:
+    return JournalError(f"the journal {path} could not be changed ({error}); free space or repair the disk.")
+
+
+def shrink(path: Path) -> None:
+    """Give the disk back what deleted groups took, unless somebody reads just now: then a later time does it."""
+    turn = Turn(path)
+    try:
+        with turn.taken(), closing(open_for_writing(path)) as connection:
+            free, whole = (
+                connection.execute(f"pragma {name}").fetchone()[0] for name in ("freelist_count", "page_count")
+            )
+            if free * 4 > whole:
+                connection.execute("vacuum")
+            connection.execute("pragma wal_checkpoint(truncate)")
+    except sqlite3.OperationalError:
+        return
+    finally:
+        turn.close()
+
+
+def _remove_orphans(path: Path, folder: Path) -> int:
+    if not folder.is_dir():
+        return 0
+    with closing(open_for_reading(path)) as connection:
+        return remove_orphans(folder, {segment.name for segment in segments_of(connection)})
+
+
+def day_of(at: float) -> str:
+    """The UTC day of a moment.
+
+    Examples
+    --------
+    >>> day_of(86_400.5)
+    '1970-01-02'
+    """
+    return datetime.fromtimestamp(at, UTC).strftime("%Y-%m-%d")
