@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from types import SimpleNamespace
 
 import pytest
@@ -11,7 +12,7 @@ from artificer.search.executor import InlineExecutor
 from artificer.search.priors import Prior
 from artificer.search.race import Race
 from artificer.search.records import Budget, Candidate
-from artificer.search.run import Run
+from artificer.search.run import VARIANT_SHARE, Run
 from artificer.search.search import prepare, run_search
 from artificer.search.tasks import FitOutcome
 
@@ -92,3 +93,81 @@ def test_before_any_fold_success_is_what_was_measured() -> None:
     assert 0 <= race.probabilities()[2] <= 1
     race.absorb(1, 0, FitOutcome(task=None, ok=True), 0.5)  # type: ignore[arg-type]
     assert race.probabilities()[1] != 0.4
+
+
+def variant_race() -> Race:
+    """Boosting, its variant on pairs of columns, and a tuned proposal that has the boosting's representation."""
+    beliefs = [
+        Prior("constant", 1.0, 0.02),
+        Prior("boosting", 0.1, 0.1),
+        Prior("boosting", 0.1, 0.1, parent=1),
+        Prior("boosting", 0.1, 0.1, parent=1),
+    ]
+    places = ("trees", "trees+pairs", "trees")
+    candidates = (BASELINE, *(Candidate(f"c{i}", "lightgbm", {}, place) for i, place in enumerate(places)))
+    race = Race(candidates, beliefs, [200] * 3, [400] * 3, 0)
+    for fold in range(3):
+        race.absorb(0, fold, DONE, 1.0)
+    return race
+
+
+def test_a_variant_waits_for_its_base_and_a_proposal_does_not():
+    race = variant_race()
+    assert [race.waits(i) for i in (1, 2, 3)] == [False, True, False]
+    race.absorb(1, 0, DONE, 0.5)
+    assert not race.waits(2), "both can run fold 1 now"
+    race.absorb(2, 0, DONE, 0.5)
+    assert race.waits(2), "its next fold is one the base has not run"
+    race.fail(1, 1, "broken")
+    assert not race.waits(2), "a base that failed is not waited for"
+
+
+def test_a_proposal_on_generated_features_is_no_variant_of_a_candidate_on_the_same():
+    race = variant_race()
+    proposal = race.add(Candidate("c3", "lightgbm", {"num_leaves": 9}, "trees+pairs"), Prior("b", 0.1, 0.1, parent=2))
+    assert race.base_of(proposal) is None
+    assert race.base_of(2) is race.standings[1]
+    assert race.base_of(1) is None
+
+
+def test_what_is_expected_to_come_close_goes_first_and_of_it_the_quickest():
+    beliefs = [
+        Prior("constant", 1.0, 0.02),
+        *(Prior(name, gap, 0.1) for name, gap in zip("abc", (0.02, 0.06, 0.4), strict=True)),
+    ]
+    candidates = (BASELINE, *(Candidate(name, "lightgbm", {}, "trees") for name in "abc"))
+    race = Race(candidates, beliefs, [200] * 3, [400] * 3, 0)
+    assert race.strong() == [1, 2]
+    seconds = {1: 3.0, 2: 2.0, 3: 0.1}
+    assert race.choose(seconds.__getitem__, lambda i: i > 0, "explore") == (2, 0)
+    race.fail(1, 0, "broken")
+    race.fail(2, 0, "broken")
+    assert race.strong() == [3], "what failed sets no standard"
+
+
+def test_members_to_be_are_the_leaders_equals_the_soonest_finished_first():
+    race = race_of_three(bags=True)
+    assert race.likely_members(lambda i: 1.0) == [1, 2], "one has two folds left, the other three"
+    assert race.likely_members(lambda i: {1: 9.0, 2: 1.0}[i]) == [2, 1]
+    apart = race_of_three(bags=True)
+    for fold in (1, 2, 3):
+        apart.absorb(2, fold, DONE, 0.9)
+    assert apart.likely_members(lambda i: 1.0) == [1], "far behind is no equal"
+
+
+def test_a_variant_that_takes_much_of_the_budget_is_not_begun(request_of, fakes):
+    plain = fakes("plain", cost=1.0)
+    dear = replace(plain, name="dear", representation="trees+pairs")
+    request = request_of(n=2000, candidates=(plain, dear), budget=Budget(seconds=100))
+    data, objective = prepare(request)
+    with InlineExecutor(request.clock).open(data) as session:
+        run = Run(
+            request, checked(request.candidates, request.task), data, objective, session, request.clock.monotonic()
+        )
+        run.race.standings[2].belief = replace(run.race.standings[2].belief, parent=1)
+        run.baseline()
+        run.fold_cost = lambda i: 1.0
+        assert run.affordable(2)
+        run.fold_cost = lambda i: VARIANT_SHARE * run.total * run.session.slots / len(data.folds) * 1.1
+        assert run.affordable(1), "it is the variant that has to be cheap"
+        assert not run.affordable(2)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -70,9 +69,9 @@ def test_a_second_level_that_was_chosen_is_in_the_graph_and_in_the_recipe(reques
 
 
 def test_only_what_is_less_by_more_than_its_error_counts() -> None:
-    run = SimpleNamespace(race=SimpleNamespace(valid_rows=[20] * 5, train_rows=[80] * 5))
+    overlap = 20 / 80
     losses = np.array([0.30, 0.31, 0.29, 0.30, 0.32])
-    assert choice.surely_less(losses - 0.01, losses, run)
-    assert not choice.surely_less(losses - np.array([0.03, -0.02, 0.0, 0.01, -0.01]), losses, run)
-    assert not choice.surely_less(losses, losses, run)
-    assert not choice.surely_less(np.full(5, np.nan), losses, run)
+    assert choice.surely_less(losses - 0.01, losses, overlap)
+    assert not choice.surely_less(losses - np.array([0.03, -0.02, 0.0, 0.01, -0.01]), losses, overlap)
+    assert not choice.surely_less(losses, losses, overlap)
+    assert not choice.surely_less(np.full(5, np.nan), losses, overlap)

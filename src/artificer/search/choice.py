@@ -12,7 +12,7 @@ import numpy as np
 from artificer.clock import derive_seed
 from artificer.search.blend import worth
 from artificer.search.ensemble import Ensemble, Library, grow, select
-from artificer.search.frontier import Limits, Option, counts_within, limits_of, together
+from artificer.search.frontier import Limits, Option, limits_of, spread, together
 from artificer.search.run import MAX_MEMBERS, Run
 from artificer.search.stacking import Pooling, fitted_weights
 from artificer.search.variants import not_paying
@@ -100,31 +100,40 @@ def choose(run: Run, pool: Pool) -> Choice:
         return Choice({0: 1.0}, limits)
     started = run.clock.monotonic()
     selection = Selection(run, pool, limits)
-    chosen = selection.choose(selection.library)
+    chosen = selection.choose(selection.thinned)
     seconds = run.clock.monotonic() - started
-    first = selection, chosen
-    while not has_time(run, weights_of(selection.pool, chosen)):
-        weights = weights_of(selection.pool, chosen)
-        # There is no time to fit all of these on all rows: do without the one that costs most for its weight.
-        dear = max(to_fit(run, weights), key=lambda i: run.whole_cost(i) / weights[i])
-        run.notes.append(
-            f"{run.race.standings[dear].candidate.name} was passed over: fitting it takes more than is left"
-        )
-        selection = Selection(run, Pool(tuple(i for i in selection.pool.indices if i != dear), pool.folds), limits)
-        chosen = selection.choose(selection.library)
-    if set(weights_of(selection.pool, chosen)) == {0}:  # better an older model than none
-        selection, chosen = first
     weights = weights_of(selection.pool, chosen)
+    if not has_time(run, weights):
+        selection, chosen = in_time(run, selection, chosen)
+        weights = weights_of(selection.pool, chosen)
     losses: Doubles | None = None
     pooling: Pooling = "mean"
     if len(pool.folds) > 1 and seconds * len(pool.folds) <= NESTED_SHARE * run.left:
         losses, alone, stacked = selection.judge()
         if len(weights) > 1 and np.nanmean(alone) <= np.nanmean(losses):
-            weights, losses = {selection.pool.indices[selection.best_single(selection.library)]: 1.0}, alone
-        elif len(weights) > 1 and surely_less(stacked, losses, run):
-            weights = weights_of(selection.pool, Ensemble(selection.stacked(selection.library, chosen), chosen.loss))
+            weights, losses = {selection.pool.indices[selection.best_single(selection.thinned)]: 1.0}, alone
+        elif len(weights) > 1 and surely_less(stacked, losses, run.race.overlap):
+            weights = weights_of(selection.pool, Ensemble(selection.stacked(selection.thinned, chosen), chosen.loss))
             losses, pooling = stacked, selection.pooling
     return Choice(weights, limits, pool.folds, losses, selection.options(weights), pooling)
+
+
+def in_time(run: Run, selection: Selection, chosen: Ensemble) -> tuple[Selection, Ensemble]:
+    """Do without members that there is no time to fit on all rows; the first choice where nothing would be left."""
+    first, passed = (selection, chosen), []
+    while not has_time(run, weights := weights_of(selection.pool, chosen)):
+        # Without the one that costs most for its weight.
+        dear = max(to_fit(run, weights), key=lambda i: run.whole_cost(i) / weights[i])
+        passed.append(dear)
+        left = Pool(tuple(i for i in selection.pool.indices if i != dear), selection.pool.folds)
+        selection = Selection(run, left, selection.limits)
+        chosen = selection.choose(selection.thinned)
+    if set(weights_of(selection.pool, chosen)) == {0}:  # better an older model than none
+        return first
+    run.notes.extend(
+        f"{run.race.standings[i].candidate.name} was passed over: fitting it takes more than is left" for i in passed
+    )
+    return selection, chosen
 
 
 def ambiguity(run: Run, pool: Pool, library: Library) -> float:
@@ -138,13 +147,12 @@ def ambiguity(run: Run, pool: Pool, library: Library) -> float:
     return max(float(np.median(gains)), 0.0) if gains else 0.0
 
 
-def surely_less(losses: Doubles, others: Doubles, run: Run) -> bool:
+def surely_less(losses: Doubles, others: Doubles, overlap: float) -> bool:
     """Whether losses on the same folds are less by more than the standard error, corrected for shared training rows."""
     gain = others - losses
     gain = gain[np.isfinite(gain)]
     if len(gain) < 2:
         return False
-    overlap = float(np.mean(run.race.valid_rows)) / max(float(np.mean(run.race.train_rows)), 1.0)
     return bool(gain.mean() > np.sqrt((1 / len(gain) + overlap) * gain.var(ddof=1)))
 
 
@@ -177,6 +185,11 @@ class Selection:
     def library(self) -> Library:
         """The pool's scores, stacked; a copy of all of them, so that one is enough."""
         return library_of(self.run, self.pool)
+
+    @cached_property
+    def thinned(self) -> Library:
+        """The rows of it that choices are made on."""
+        return self.library.thinned(self.seed)
 
     @property
     def seed(self) -> int:
@@ -216,26 +229,31 @@ class Selection:
             return chosen
         candidates = [place for place in range(len(self.pool.indices)) if self.pool.indices[place]]
         alone = [place for place in candidates if self.allowed(frozenset([place]))]
-        losses = {
-            place: library.loss(np.eye(len(self.pool.indices))[place]) - gain * self.spared([place]) for place in alone
-        }
+        losses = {place: library.loss(self.only(place)) - gain * self.spared([place]) for place in alone}
         best = min(losses, key=lambda place: losses[place])
         spared = self.spared(members, chosen.weights)
         if losses[best] >= chosen.loss - gain * spared:
             return chosen
-        return Ensemble(np.eye(len(self.pool.indices))[best], losses[best])
+        return Ensemble(self.only(best), losses[best])
+
+    def only(self, place: int) -> Doubles:
+        """Weights that are those of one candidate alone."""
+        found: Doubles = np.eye(len(self.pool.indices))[place]
+        return found
 
     def spared(self, members: Sequence[int], weights: Doubles | None = None) -> float:
         """The share of a single model's variance that further models of the members take away, within the limits."""
         indices = [self.pool.indices[place] for place in members]
         share = {self.pool.indices[p]: 1.0 if weights is None else float(weights[p]) for p in members}
-        counts = counts_within(self.run, indices, share, self.limits)
-        return sum(share[i] ** 2 * (1.0 - 1.0 / counts[i]) for i in indices)
+        standings = self.run.race.standings
+        models = {i: [outcome for outcome in standings[i].outcomes.values() if outcome.has_model] for i in indices}
+        parts = spread(self.run, share, models, self.limits)
+        return sum(share[i] ** 2 * (1.0 - 1.0 / len(parts[i])) for i in parts)
 
     def best_single(self, library: Library) -> int:
         """Place of the best candidate alone that is within the limits."""
         places = [place for place in range(len(self.pool.indices)) if self.allowed(frozenset([place]))]
-        return min(places, key=lambda place: library.loss(np.eye(len(self.pool.indices))[place]))
+        return min(places, key=lambda place: library.loss(self.only(place)))
 
     @property
     def pooling(self) -> Pooling:
@@ -246,7 +264,6 @@ class Selection:
         """Weights of the chosen members by regression on their scores; quantiles keep the weights they were given."""
         if self.run.data.task is Task.QUANTILE:
             return chosen.weights
-        library = library.thinned(self.seed)
         members = np.flatnonzero(chosen.weights)
         scores = np.concatenate([of[members] for of in library.scores], axis=1)
         counts = [of for of in library.weights or () if of is not None]
@@ -271,12 +288,12 @@ class Selection:
             chosen = self.choose(others)
             together_[f] = library.fold_loss(f, chosen.weights)
             stacked[f] = library.fold_loss(f, self.stacked(others, chosen), self.pooling)
-            alone[f] = library.fold_loss(f, np.eye(len(self.pool.indices))[self.best_single(others)])
+            alone[f] = library.fold_loss(f, self.only(self.best_single(others)))
         return together_, alone, stacked
 
     def options(self, weights: Mapping[int, float]) -> tuple[Option, ...]:
         """The heaviest member alone, the two heaviest and so on, with one model of each and with all their folds'."""
-        library = self.library.thinned(self.seed)
+        library = self.thinned
         places = {i: place for place, i in enumerate(self.pool.indices)}
         order = sorted(weights, key=lambda i: (-weights[i], i))
         singles = np.array([library.loss(one) for one in np.eye(len(places))])

@@ -29,9 +29,10 @@ FILE = Path(__file__).parent / "prior.parquet"
 
 ROWS_WIDTH = 0.5
 COLUMNS_WIDTH = 0.5
-"""A table with e times these decades more rows or columns counts as half a step away."""
 CLASSES_WIDTH = 0.7
+"""So many powers of ten more rows, columns or classes put one table a step away from another."""
 TEXTS_WIDTH = 0.5
+"""A step in the share of columns that hold texts."""
 OTHER_TASK = 1.5
 """Steps between tables of different tasks."""
 EVERYWHERE = 0.1

@@ -130,18 +130,6 @@ def together(run: Run, members: Iterable[int], counts: Mapping[int, int] | None 
     return total([price_of_parts(known.values()), *more])
 
 
-def counts_within(run: Run, members: Sequence[int], shares: Mapping[int, float], limits: Limits) -> dict[int, int]:
-    """How many models of each member fit within the limits, at least one: more first where they gain most."""
-    most = {i: sum(outcome.has_model for outcome in run.race.standings[i].outcomes.values()) for i in members}
-    counts = dict.fromkeys(members, 1)
-    while open_ := [i for i in members if counts[i] < most[i]]:
-        best = max(open_, key=lambda i: shares[i] ** 2 / (counts[i] * (counts[i] + 1)))
-        if not together(run, members, {**counts, best: counts[best] + 1}).within(limits.us, limits.mb):
-            break
-        counts[best] += 1
-    return counts
-
-
 def spread(
     run: Run, weights: Mapping[int, float], models: Mapping[int, Sequence[FitOutcome]], limits: Limits
 ) -> dict[int, list[FitOutcome]]:

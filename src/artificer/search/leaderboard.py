@@ -15,7 +15,7 @@ import numpy as np
 from artificer.search.objective import Objective
 from artificer.search.race import Race, Standing
 from artificer.search.records import Interval, Leaderboard, LeaderboardRow, Status
-from artificer.search.variants import base_standing, overlap_of, verdict_of
+from artificer.search.variants import verdict_of
 from artificer.types import Doubles
 
 T_975 = (12.706, 4.303, 3.182, 2.776, 2.571, 2.447, 2.365, 2.306, 2.262, 2.228, 2.201, 2.179, 2.160, 2.145, 2.131)
@@ -28,7 +28,7 @@ def leaderboard(
     """Rows sorted by score, failures last."""
     probabilities = race.probabilities()
     reference = race.standings[race.leader()]
-    overlap = overlap_of(race)
+    overlap = race.overlap
     rows = []
     for i, standing in enumerate(race.standings):
         loss = comparable_loss(standing, reference)
@@ -89,7 +89,7 @@ def interval(losses: Doubles, center: float, overlap: float, objective: Objectiv
 
 def variant_sentence(race: Race, i: int, objective: Objective) -> str:
     """What the paired test said of a variant, in the metric's unit; nothing of other candidates."""
-    judged, base = verdict_of(race, i), base_standing(race, i)
+    judged, base = verdict_of(race, i), race.base_of(i)
     if judged is None or base is None or judged.folds < 2:
         return ""
     added, name = "+".join(race.standings[i].candidate.representation.split("+")[1:]), base.candidate.name

@@ -44,8 +44,8 @@ LIKELY_MEMBERS = 4
 NEAR = 0.02
 """Candidates that are expected to come this close to the leader count as its equals where models are averaged."""
 
-STRONG = 0.15
-"""Candidates that are expected to come this close count as strong."""
+STRONG = 0.08
+"""Candidates that are expected to come so close to the best are strong, whichever is expected to be the very best."""
 
 LUCKY = 1.0
 """A gain over the constant of so many standard deviations, their overlap corrected for, is not taken for luck."""
@@ -157,6 +157,25 @@ class Race:
             stated = np.array([p if q is None else q for p, q in zip(stated, known, strict=True)]) * self.active
         return stated
 
+    @property
+    def overlap(self) -> float:
+        """Validation rows over training rows: what folds share makes means over them less certain by it."""
+        return float(np.mean(self.valid_rows)) / max(float(np.mean(self.train_rows)), 1.0) if self.valid_rows else 0.0
+
+    def base_of(self, i: int) -> Standing | None:
+        """What candidate `i` is a variant of, if it is one: the same hyperparameters on the plain representation."""
+        own = self.standings[i]
+        if own.belief.parent is None:
+            return None
+        base = self.standings[own.belief.parent]
+        return base if base.candidate.representation != own.candidate.representation else None
+
+    def strong(self) -> list[int]:
+        """Candidates that are expected to come close to the best; those that failed do not count."""
+        gaps = {i: s.belief.gap for i, s in enumerate(self.standings) if i and not s.failed}
+        most = max(2 * min(gaps.values(), default=0.0), STRONG)
+        return [i for i, gap in gaps.items() if gap <= most]
+
     def within_reach(self) -> Doubles:
         return success_probabilities(self.draws, max(REACH, self.epsilon), self.active)
 
@@ -184,8 +203,7 @@ class Race:
         gains = gains[np.isfinite(gains)]
         if leader == 0 or len(gains) < 2:
             return leader > 0
-        overlap = float(np.mean(self.valid_rows)) / max(float(np.mean(self.train_rows)), 1.0)
-        deviation = float(np.sqrt((1 / len(gains) + overlap) * gains.var(ddof=1)))
+        deviation = float(np.sqrt((1 / len(gains) + self.overlap) * gains.var(ddof=1)))
         return float(gains.mean()) > max(LUCKY * deviation, 1e-9 * abs(self.belief.origin))
 
     # What happened
@@ -249,7 +267,7 @@ class Race:
                 ((i, self.standings[i].next_fold() or 0) for i in may), key=lambda pick: pick[::-1], default=None
             )
         untried = [i for i in may if not self.standings[i].outcomes and not self.standings[i].running]
-        strong = self._strong(untried)
+        strong = self._first(untried)
         if strong:
             pick = min(strong, key=cost)
         elif untried and phase == "explore":
@@ -267,26 +285,19 @@ class Race:
 
     def waits(self, i: int) -> bool:
         """Whether a variant lets its base go first: without a fold in common there is nothing to hold it against."""
-        variant = self.standings[i]
-        if variant.belief.parent is None or "+" not in variant.candidate.representation:
-            return False
-        base = self.standings[variant.belief.parent]
-        return not base.failed and variant.next_fold() not in base.outcomes
+        base = self.base_of(i)
+        return base is not None and not base.failed and self.standings[i].next_fold() not in base.outcomes
 
     def _goes_on(self) -> bool:
         complete = sum(s.complete and not s.failed for s in self.standings[1:])
         return complete < LEAST_COMPLETE or self.companions >= ENOUGH or self.search_pays() >= ENOUGH
 
-    def _strong(self, untried: list[int]) -> list[int]:
-        """Candidates of which one goes first, for a good answer at once: gaps at most twice the best one's.
-
-        None once one of them has run, or has been started.
-        """
-        gaps = [s.belief.gap for s in self.standings[1:] if not s.failed]
-        most = max(2 * min(gaps, default=0.0), STRONG)
-        if any((s.outcomes or s.running) and not s.failed and s.belief.gap <= most for s in self.standings[1:]):
+    def _first(self, untried: list[int]) -> list[int]:
+        """Candidates of which one goes first, for a good answer at once; none once a strong one has been started."""
+        strong = self.strong()
+        if any(self.standings[i].outcomes or self.standings[i].running for i in strong):
             return []
-        return [i for i in untried if self.standings[i].belief.gap <= most]
+        return [i for i in strong if i in untried]
 
     def likely_members(self, cost: Callable[[int], float]) -> list[int]:
         """Candidates about as good as the leader, those first whose other folds take least; none before any has run."""

@@ -45,9 +45,6 @@ TIGHT_SHARE = 0.1
 SHORT_SECONDS = 60.0
 """Up to this budget the model of every first fold is kept: guesses of what there will be time for are too rough."""
 
-STRONG_GAP = 0.08
-"""Candidates that are expected to come so close to the best are strong, whichever is expected to be the very best."""
-
 VARIANT_SHARE = 0.15
 """A variant is not begun where its folds would take more than this share of the budget: it may be all for nothing."""
 
@@ -183,16 +180,17 @@ class Run:
             return False
         if self.request.budget.fits is not None:
             return self.fits + len(self.running) < self.request.budget.fits - self.reserved_fits()
-        standing = self.race.standings[i]
-        if "+" in standing.candidate.representation and not standing.outcomes:
-            folds = len(standing.losses) * self.fold_cost(i) / self.session.slots
-            if folds > VARIANT_SHARE * self.total:
-                return False
+        if self.race.standings[i].outcomes:
+            return 1.1 * self.fold_cost(i) + self.reserve() < self.left
+        if self.race.base_of(i) is not None and self.folds_seconds(i) > VARIANT_SHARE * self.total:
+            return False
         # The first learner may use time that is later kept back for its own fit on all rows.
-        whole = 0.0
-        if not self.race.standings[i].outcomes and self.needs_refit(i):
-            whole = min(self.whole_cost(i), LARGEST_RESERVE * self.total)
+        whole = min(self.whole_cost(i), LARGEST_RESERVE * self.total) if self.needs_refit(i) else 0.0
         return 1.1 * self.fold_cost(i) + max(self.reserve(), whole) < self.left
+
+    def folds_seconds(self, i: int) -> float:
+        """Seconds of all folds of a candidate, side by side where the session has room for several."""
+        return len(self.race.standings[i].losses) * self.fold_cost(i) / self.session.slots
 
     def has_room(self, i: int) -> bool:
         """Whether a fold has room in memory beside those under way."""
@@ -250,7 +248,7 @@ class Run:
         """Where the budget is too short for one fold and one fit of the quickest strong candidate, use fewer rows."""
         if self.total == math.inf or not self.data.folds or len(self.race.standings) < 2:
             return
-        quick = min(self.strong(), key=self.fold_cost)
+        quick = min(self.race.strong(), key=self.fold_cost)
         if self.start_cost(self.race.standings[quick].candidate) > 0.5 * self.left:
             quick = min(range(1, len(self.race.standings)), key=self.fold_cost)
         candidate = self.race.standings[quick].candidate
@@ -263,7 +261,7 @@ class Run:
 
     def sample_if_large(self) -> None:
         """Where not one strong candidate has room in memory with all rows, use as many as the leanest has room for."""
-        strong, rows = self.strong(), len(self.data.blocks)
+        strong, rows = self.race.strong(), len(self.data.blocks)
         most = max((self.memory.rows_that_fit(self.race.standings[i].candidate, rows) for i in strong), default=rows)
         if most < self.rows(rows) and most < self.n_train:
             self.max_rows = self.room_rows = max(most, LEAST_ROWS)
@@ -271,12 +269,6 @@ class Run:
                 f"the memory limit of {self.memory.limit_mb / 1024:.1f} GiB is short for {rows:,} rows, so models were "
                 f"fitted on samples of {self.max_rows:,}"
             )
-
-    def strong(self) -> list[int]:
-        """Candidates that are expected to come close to the best."""
-        least = min((s.belief.gap for s in self.race.standings[1:]), default=0.0)
-        most = max(2 * least, STRONG_GAP)
-        return [i for i, s in enumerate(self.race.standings) if i and s.belief.gap <= most]
 
     def search(self, meanwhile: Callable[[Run], None] | None = None) -> None:
         """Race until nothing affordable pays any more. Ctrl-C ends the race and keeps what it has.

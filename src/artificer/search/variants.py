@@ -12,7 +12,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from artificer.search.race import Race, Standing
+from artificer.search.race import Race
 from artificer.types import Doubles
 
 T_95 = (6.314, 2.920, 2.353, 2.132, 2.015, 1.943, 1.895, 1.860, 1.833, 1.812, 1.796, 1.782, 1.771, 1.761, 1.753)
@@ -70,34 +70,20 @@ def verdict(variant: Doubles, base: Doubles, overlap: float, cheaper: bool = Fal
     return Verdict(pays or (tied and cheaper), advantage, advantage - half, advantage + half, k)
 
 
-def overlap_of(race: Race) -> float:
-    """Validation rows over training rows."""
-    return float(np.mean(race.valid_rows)) / max(float(np.mean(race.train_rows)), 1.0) if race.valid_rows else 0.0
-
-
-def base_standing(race: Race, i: int) -> Standing | None:
-    """What candidate `i` is a variant of, if it is one: the same hyperparameters on the plain representation."""
-    own = race.standings[i]
-    if own.belief.parent is None:
-        return None
-    base = race.standings[own.belief.parent]
-    return base if base.candidate.representation != own.candidate.representation else None
-
-
 def verdict_of(race: Race, i: int) -> Verdict | None:
     """The verdict on candidate `i`; None where it is no variant."""
-    base, own = base_standing(race, i), race.standings[i]
+    base, own = race.base_of(i), race.standings[i]
     if base is None:
         return None
     shared = own.outcomes.keys() & base.outcomes.keys()
     features = [sum(s.outcomes[f].features for f in shared) for s in (own, base)]
-    return verdict(own.losses, base.losses, overlap_of(race), features[0] < CHEAPER * features[1])
+    return verdict(own.losses, base.losses, race.overlap, features[0] < CHEAPER * features[1])
 
 
 def drop_idle(race: Race, fold: int) -> None:
     """Let variants run no further whose encoders found nothing to make, or to leave out, on a fold."""
     for i, standing in enumerate(race.standings):
-        base = base_standing(race, i)
+        base = race.base_of(i)
         if base is None or not race.adaptive or fold not in standing.outcomes or fold not in base.outcomes:
             continue
         if standing.outcomes[fold].features == base.outcomes[fold].features and not standing.dropped:
@@ -114,7 +100,7 @@ def not_paying(race: Race) -> set[int]:
     """
     found = set()
     for i, standing in enumerate(race.standings):
-        judged, base = verdict_of(race, i), base_standing(race, i)
+        judged, base = verdict_of(race, i), race.base_of(i)
         if standing.outcomes and judged is not None and not judged.kept and base is not None and not base.failed:
             found.add(i)
     return found
