@@ -21,6 +21,7 @@ FLOORS = {
     "problem": 1,
     "tables": 1,
     "metrics": 1,
+    "profile": 1,
     "sources": 2,
     "quality": 2,
     "splits": 2,

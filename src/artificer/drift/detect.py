@@ -40,12 +40,12 @@ from artificer.drift.psi import PopulationStability
 from artificer.drift.reference import (
     category_counts,
     check_schema,
-    numeric_counts,
     score_columns,
     target_values,
     token_counts,
 )
 from artificer.errors import DataError
+from artificer.profile.bins import bin_counts
 from artificer.types import MISSING_TIME, Blocks, Doubles, Json, Kind, Task
 
 SCHEMA = "artificer.drift/1"
@@ -244,7 +244,7 @@ def _compare(summary: Json, values: NDArray[Any], part: str) -> _Finding:
         values = token_counts(values)
     if kind in (Kind.NUMBERS, Kind.TEXTS):
         before = np.array(summary["counts"], dtype=np.float64)
-        now = numeric_counts(values, summary["edges"])
+        now = bin_counts(values, summary["edges"])
         missing_now = rows_now - now.sum()
         tests.append((MannWhitney(), before, now))
         change = ("of its tokens, " if kind is Kind.TEXTS else "") + _number_change(summary, values)

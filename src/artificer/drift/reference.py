@@ -1,9 +1,9 @@
 """The reference summary: what inputs, scores and target looked like in training, small enough to travel in the bundle.
 
-A number becomes counts between quantiles, a category counts of the most frequent values, a time its range, a
-text the number of its tokens. The same
-bins are then counted in a window of production, so that the training data itself is not needed any more. The summary is
-JSON: about 0.4 kB for a numeric column, and at most 150 kB for all categorical columns together.
+Each column is profiled (`artificer.profile`), and of the profile this keeps what comparing needs: a number becomes
+counts between quantiles, a category counts of the most frequent values, a time its range, a text the number of its
+tokens. The same bins are then counted in a window of production, so that the training data itself is not needed any
+more. The summary is JSON: about 0.4 kB for a numeric column, and at most 150 kB for all categorical columns together.
 
 Layout: ``{"schema", "rows", "columns": [...], "scores": [...], "target": {...} or null}``, columns in block order with
 ``{"name", "kind", ...}`` as `numeric_summary`, `category_summary` and `time_summary` give it.
@@ -19,8 +19,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from artificer.errors import BundleFormatError
+from artificer.profile.bins import single
+from artificer.profile.column import ColumnProfile
 from artificer.types import (
-    FLOAT32_MAX,
     MISSING_STRING,
     MISSING_TIME,
     Blocks,
@@ -35,13 +36,9 @@ from artificer.types import (
 
 SCHEMA = "artificer.reference/1"
 
-LEVELS = (0.01, 0.05, 0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 0.95, 0.99)
-"""Quantiles between which numbers are counted."""
-
 MOST_CATEGORIES = 200
 LONGEST_CATEGORY = 100
 _CATEGORY_BYTES = 150_000
-_FEW_VALUES = 20
 _COMMON = 20
 """A category with so many rows would hardly have been missed by another sample."""
 
@@ -106,13 +103,12 @@ def check_schema(reference: Json) -> None:
 
 
 def _column_summary(blocks: Blocks, kind: Kind, index: int, budget: int) -> Json:
+    values: NDArray[Any] = blocks.of(kind)[:, index]
     if kind is Kind.NUMBERS:
-        return numeric_summary(blocks.numbers[:, index])
+        return numeric_summary(values)
     if kind is Kind.STRINGS:
-        return category_summary(blocks.strings[:, index], budget)
-    if kind is Kind.TEXTS:
-        return numeric_summary(token_counts(blocks.texts[:, index]))
-    return time_summary(blocks.times[:, index])
+        return category_summary(values, budget)
+    return numeric_summary(token_counts(values)) if kind is Kind.TEXTS else time_summary(values)
 
 
 def token_counts(texts: Strings) -> Floats:
@@ -128,57 +124,42 @@ def token_counts(texts: Strings) -> Floats:
 
 
 def numeric_summary(values: Floats | Doubles) -> Json:
-    """Count numbers between their quantiles; of few distinct values each has its own bin.
+    """Profile numbers, and give what comparing needs: counts between quantiles; of few values each has its own bin.
 
     Returns
     -------
     ``edges`` (b - 1) and ``counts`` (b): bin i holds what is above edge i - 1 and at most edge i. ``missing``,
     ``mean``, ``stdev``, ``low``, ``high`` (None where there is no value).
     """
-    known = _single(values)
-    known = known[~np.isnan(known)]
-    missing = len(values) - len(known)
-    if not len(known):
-        empty: Json = {"edges": [], "counts": [0], "missing": missing, "rows": len(values)}
-        return {**empty, "mean": None, "stdev": None, "low": None, "high": None}
-    distinct = np.unique(known[:10_000])
-    distinct = np.unique(known) if len(distinct) <= _FEW_VALUES else distinct
-    if len(distinct) <= _FEW_VALUES:
-        # Values outside of what was seen get bins of their own, so that a constant can be seen to change.
-        below = distinct[:1][distinct[:1] > -FLOAT32_MAX]  # nothing lies below the lowest number there is
-        edges = np.append(np.nextafter(below, np.float32(-np.inf)), distinct)
-    else:
-        edges = np.unique(np.quantile(known, LEVELS, method="inverted_cdf"))
-        edges = edges[edges < known.max()]
-    double = known.astype(np.float64)
+    return number_view(profile_array(single(values), Kind.NUMBERS))
+
+
+def number_view(column: ColumnProfile) -> Json:
+    """The part of a profile of numbers that is compared."""
+    bins, moments = column.compared(), column.moments
+    figures = (moments.mean, moments.stdev, moments.low, moments.high)
+    shown = [_short(value) if moments.count else None for value in figures]
     return {
-        # The shortest text of a float32 reads back as the same float32.
-        "edges": [float(str(edge)) for edge in edges.astype(np.float32)],
-        "counts": numeric_counts(known, edges).astype(int).tolist(),
-        "missing": missing,
-        "rows": len(values),
-        "mean": _short(double.mean()),
-        "stdev": _short(double.std()),
-        "low": _short(double.min()),
-        "high": _short(double.max()),
+        "edges": list(bins.edges),
+        "counts": list(bins.counts),
+        "missing": column.missing,
+        "rows": column.rows,
+        **dict(zip(("mean", "stdev", "low", "high"), shown, strict=True)),
     }
 
 
-def numeric_counts(values: NDArray[Any], edges: Sequence[float] | NDArray[Any]) -> Doubles:
-    """Count float32 values, missing ones left out, in the bins of a numeric summary; (b,)."""
-    values = _single(values)
-    values = values[~np.isnan(values)]
-    limits = np.asarray(edges, dtype=np.float32)
-    found = np.bincount(np.searchsorted(limits, values, side="left"), minlength=len(limits) + 1)
-    return found.astype(np.float64)
-
-
 def category_summary(values: Strings, budget: int = _CATEGORY_BYTES) -> Json:
-    """Count categories: the most frequent, at most 200 and at most `budget` bytes of them, and the others together.
+    """Profile categories, and give what comparing needs; see `category_view`."""
+    return category_view(profile_array(values, Kind.STRINGS), budget)
+
+
+def category_view(column: ColumnProfile, budget: int = _CATEGORY_BYTES) -> Json:
+    """Counts of categories: the most frequent, at most 200 and at most `budget` bytes of them, the others together.
 
     Categories that are chosen because a sample showed them often, or at all, are rarer in the next sample: of a long
     tail, every window would seem to hold too many unknown ones. So where there is a tail, a random half of the rows
-    chooses the categories and the other half counts them.
+    chooses the categories and the other half counts them. What a random half holds follows from the counts alone: it is
+    a draw from the multivariate hypergeometric distribution.
 
     Returns
     -------
@@ -186,36 +167,54 @@ def category_summary(values: Strings, budget: int = _CATEGORY_BYTES) -> Json:
     others, or None when they are too many to list; ``rows`` that were counted and ``missing`` among them; ``distinct``
     categories in all.
     """
-    whole = Counter(values.tolist())
-    whole.pop(MISSING_STRING, None)
-    distinct = len(whole)
-    chooses = counts = values
-    if distinct > MOST_CATEGORIES or min(whole.values(), default=_COMMON) < _COMMON:
-        order = np.random.default_rng(0).permutation(len(values))
-        chooses, counts = values[order[: len(values) // 2]], values[order[len(values) // 2 :]]
+    assert column.counts is not None  # noqa: S101 -- a reference is made of rows in memory, all counted
+    whole = {str(text): rows for text, rows in column.counts.most_common()}
+    chooses, counts, rows, missing = whole, whole, column.rows, column.missing
+    if len(whole) > MOST_CATEGORIES or min(whole.values(), default=_COMMON) < _COMMON:
+        drawn = np.random.default_rng(0).multivariate_hypergeometric(
+            [*whole.values(), missing], column.rows // 2, method="marginals"
+        )
+        chooses = {text: int(half) for text, half in zip(whole, drawn[:-1], strict=True) if half}
+        counts = {text: all_ - chooses.get(text, 0) for text, all_ in whole.items()}
+        rows, missing = column.rows - column.rows // 2, missing - int(drawn[-1])
+    listed, used = _listed(chooses, budget)
+    kept = {text: counts[text] for text in listed}
+    rest = sorted(whole.keys() - kept.keys())
+    used += sum(2 * len(text.encode("utf-8", "surrogatepass")) + 6 for text in rest)
+    return {
+        "categories": kept,
+        "other": sum(counts.values()) - sum(kept.values()),
+        "also": rest if used <= budget else None,
+        "distinct": len(whole),
+        "missing": missing,
+        "rows": rows,
+    }
+
+
+def _listed(chooses: Mapping[str, int], budget: int) -> tuple[list[str], int]:
+    """The most frequent categories that are listed by name, and the bytes they take."""
     listed: list[str] = []
     used = 0
-    ranked = Counter(chooses.tolist())
-    ranked.pop(MISSING_STRING, None)
-    for text, _ in sorted(ranked.items(), key=lambda item: (-item[1], item[0])):
+    for text, _ in sorted(chooses.items(), key=lambda item: (-item[1], item[0])):
         used += 2 * len(text.encode("utf-8", "surrogatepass")) + 12
         if len(listed) >= MOST_CATEGORIES or used > budget:
             break
         if len(text) <= LONGEST_CATEGORY:
             listed.append(text)
-    found = Counter(counts.tolist())
-    missing = found.pop(MISSING_STRING, 0)
-    kept = {text: found.pop(text, 0) for text in listed}
-    rest = sorted(whole.keys() - kept.keys())
-    used += sum(2 * len(text.encode("utf-8", "surrogatepass")) + 6 for text in rest)
-    return {
-        "categories": kept,
-        "other": sum(found.values()),
-        "also": rest if used <= budget else None,
-        "distinct": distinct,
-        "missing": missing,
-        "rows": len(counts),
-    }
+    return listed, used
+
+
+def profile_array(values: NDArray[Any], kind: Kind) -> ColumnProfile:
+    """The profile of a block's column (n), every value counted."""
+    import polars as pl
+
+    if kind is Kind.NUMBERS:
+        return ColumnProfile.of(pl.Series("", values, dtype=pl.Float32), kind, exact=True)
+    if kind is Kind.TIMES:
+        seconds = pl.Series("", values, dtype=pl.Int64)
+        return ColumnProfile.of(seconds.replace(MISSING_TIME, None), kind, exact=True)
+    texts = pl.Series("", [text or None for text in values.tolist()], dtype=pl.String)
+    return ColumnProfile.of(texts, kind, exact=True)
 
 
 def category_counts(values: Strings, summary: Json) -> tuple[Doubles, float, float, dict[str, int]]:
@@ -238,13 +237,10 @@ def category_counts(values: Strings, summary: Json) -> tuple[Doubles, float, flo
 
 def time_summary(values: Ints) -> Json:
     """Keep the range of times and how many are missing; times move on, so their distribution is not compared."""
-    known = values[values != MISSING_TIME]
-    return {
-        "missing": len(values) - len(known),
-        "rows": len(values),
-        "low": int(known.min()) if len(known) else None,
-        "high": int(known.max()) if len(known) else None,
-    }
+    column = profile_array(values, Kind.TIMES)
+    known = column.moments.count
+    low, high = (int(column.moments.low), int(column.moments.high)) if known else (None, None)
+    return {"missing": column.missing, "rows": column.rows, "low": low, "high": high}
 
 
 def score_columns(
@@ -290,11 +286,6 @@ def target_summary(y: NDArray[Any], task: Task, classes: Sequence[str]) -> Json:
     kind = Kind.STRINGS if task.is_classification else Kind.NUMBERS
     summary = category_summary(values) if task.is_classification else numeric_summary(values)
     return {"name": "target", "kind": kind.value, "moving": False, **summary}
-
-
-def _single(values: NDArray[Any]) -> Floats:
-    single: Floats = np.clip(values, -FLOAT32_MAX, FLOAT32_MAX).astype(np.float32)
-    return single
 
 
 def _short(value: float) -> float:
