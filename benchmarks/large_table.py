@@ -25,9 +25,11 @@ import numpy as np
 HERE = Path(__file__).resolve().parent
 TEST_ROWS = 200_000
 TUNED = (
-    {"num_leaves": 63, "learning_rate": 0.1},
-    {"num_leaves": 127, "learning_rate": 0.1},
-    {"num_leaves": 255, "learning_rate": 0.1, "min_child_samples": 100},
+    {"num_leaves": 15, "learning_rate": 0.1},
+    {"num_leaves": 31, "learning_rate": 0.05},
+    {"num_leaves": 63, "learning_rate": 0.05},
+    {"num_leaves": 127, "learning_rate": 0.05},
+    {"num_leaves": 255, "learning_rate": 0.05, "min_child_samples": 100},
 )
 MOST_ROUNDS = 1500
 
