@@ -254,3 +254,16 @@ def test_a_sample_is_taken_of_rows_that_count(request_of):
         train, _ = rows_of(FitTask(1, "a", "ridge", {}, spec, None, seed=0, max_rows=most), data)
         assert expected <= len(train) <= expected + 2
         assert weight[train].all()
+
+
+@pytest.mark.parametrize("task", [Task.BINARY, Task.REGRESSION])
+def test_one_fold_states_an_interval_by_stretches_of_its_rows(task, request_of, fakes):
+    rows = np.arange(2000)
+    one = ((rows[:1200], rows[1200:]),)
+    result = run_search(request_of(task, n=2000, folds=one, candidates=(fakes("plain"),)))
+    stated, score = result.leaderboard.interval, result.leaderboard.score
+    assert stated.low < score < stated.high
+    assert stated.high - stated.low < abs(score - result.leaderboard.baseline_score)
+    five = run_search(request_of(task, n=2000, k=5, candidates=(fakes("plain"),)))
+    widths = [found.leaderboard.interval.high - found.leaderboard.interval.low for found in (result, five)]
+    assert widths[0] > widths[1], "less was seen"

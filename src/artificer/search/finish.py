@@ -25,6 +25,11 @@ from artificer.types import Doubles, Ints, Json
 
 RECIPE_FORMAT = 1
 
+ENOUGH_FOLDS = 3
+"""Fewer folds than this do not say how much the score varies."""
+PIECES = 8
+"""They are cut into so many stretches of rows, whose scores do."""
+
 UNSEEN = 0.01
 """Rows a fold's model has not seen are worth this share of the gap between the best candidate and the baseline."""
 
@@ -221,11 +226,26 @@ class Stated:
         return run.objective.score(float(decided.mean())) if decided.size else None
 
     def interval(self, run: Run) -> Interval | None:
-        if not self.folds:
-            return None
-        overlap = float(np.mean(run.race.valid_rows)) / max(float(np.mean(run.race.train_rows)), 1.0)
         decided = self.losses[np.isfinite(self.losses)]
-        return interval(self.losses, float(decided.mean()), overlap, run.objective) if decided.size else None
+        if not decided.size:
+            return None
+        varying = decided if len(decided) >= ENOUGH_FOLDS else self.pieces(run)
+        return interval(varying, float(decided.mean()), run.race.overlap, run.objective)
+
+    def pieces(self, run: Run) -> Doubles:
+        """Losses of stretches of the folds' rows in their order: how scores vary where too few folds say it."""
+        ends = np.cumsum([len(run.data.folds[f][1]) for f in self.folds])
+        stretches = [
+            part
+            for rows in np.split(np.arange(len(self.rows)), ends[:-1])
+            for part in np.array_split(rows, max(PIECES // len(self.folds), 1))
+            if len(part)
+        ]
+        losses = [
+            run.objective.loss(run.data.y[self.rows[part]], self.scores[part], run.data.weight_of(self.rows[part]))
+            for part in stretches
+        ]
+        return np.array(losses)
 
 
 def out_of_fold(run: Run, weights: Mapping[int, float], members: Mapping[int, Made], pooling: Pooling) -> Stated:
