@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from artificer.search.calibrate import calibrate, fit_temperature, row_losses
+from artificer.search.calibrate import calibrate, fit_temperature, quantile_shifts, row_losses
 from artificer.types import Task
 
 
@@ -26,3 +26,18 @@ def test_temperature_finds_the_factor_that_was_put_in() -> None:
     mended = fit_temperature(y, hot).apply(hot)
     assert row_losses(y, mended).mean() < row_losses(y, hot).mean()
     assert np.abs(mended - p).max() < 0.03
+
+
+def test_quantiles_that_lie_are_moved_and_honest_ones_are_left() -> None:
+    rng = np.random.default_rng(1)
+    X, levels = rng.normal(size=2000), (0.1, 0.5, 0.9)
+    y = X + rng.normal(size=2000)
+    true = X[:, None] + np.array([-1.2816, 0.0, 1.2816])
+    assert quantile_shifts(y, true, levels) == ()
+    narrow = X[:, None] + np.array([-0.6, 0.3, 0.6])
+    shifts = np.array(quantile_shifts(y, narrow, levels))
+    below = (y[:, None] <= narrow + shifts).mean(axis=0)
+    np.testing.assert_allclose(below, levels, atol=0.01)
+    wide = quantile_shifts(y, X[:, None] + np.array([-5.0, 0.0, 5.0]), levels)
+    assert (np.diff(wide) >= 0).all(), "they stay in order whatever the row"
+    assert quantile_shifts(y[:20], narrow[:20], levels) == ()

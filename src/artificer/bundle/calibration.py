@@ -11,6 +11,8 @@ platt          log p of both classes                       softmax, offset on th
 affine         the value                                   the value in the target's unit
 =============  ==========================================  ===============================
 
+Quantiles have an offset for each level besides, so that each is exceeded as often as it says.
+
 References
 ----------
 .. [1] Platt, J. (1999). Probabilistic outputs for support vector machines and comparisons to regularized likelihood
@@ -21,6 +23,7 @@ References
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Literal, get_args
 
@@ -49,16 +52,19 @@ class Calibration:
     [[0.2, 0.3, 0.5]]
     >>> Calibration.affine(10.0, 100.0).apply(np.array([[-0.5]])).tolist()
     [[95.0]]
+    >>> Calibration.affine(10.0, 100.0, (-1.0, 2.0)).apply(np.array([[-0.5, 0.5]])).tolist()
+    [[94.0, 107.0]]
     """
 
     kind: CalibrationKind = "identity"
     scale: float = 1.0
     offset: float = 0.0
+    shifts: tuple[float, ...] = ()
 
     def __post_init__(self) -> None:
         if self.kind not in get_args(CalibrationKind):
             raise ValueError(f"calibration kind must be one of {get_args(CalibrationKind)}, got {self.kind!r}")
-        if not (math.isfinite(self.scale) and math.isfinite(self.offset)):
+        if not all(map(math.isfinite, (self.scale, self.offset, *self.shifts))):
             raise ValueError(f"calibration needs finite numbers, got scale {self.scale} and offset {self.offset}")
 
     @classmethod
@@ -78,9 +84,17 @@ class Calibration:
         return cls("platt", slope, intercept)
 
     @classmethod
-    def affine(cls, scale: float, offset: float) -> Calibration:
-        """Bring a standardised prediction back to the target's unit: ``value * scale + offset``."""
-        return cls("affine", scale, offset)
+    def affine(cls, scale: float, offset: float, shifts: Sequence[float] = ()) -> Calibration:
+        """Bring a standardised prediction back to the target's unit: ``value * scale + offset``.
+
+        `shifts`, one for each quantile and falling nowhere, are added to that.
+        """
+        return cls("affine", scale, offset, tuple(shifts))
+
+    @property
+    def offsets(self) -> Doubles:
+        """What is added to every value (1,), or to each quantile (q,)."""
+        return self.offset + np.array(self.shifts or (0.0,))
 
     def apply(self, scores: NDArray[Any]) -> Doubles:
         """Calibrate (n, c) scores in float64.
@@ -94,7 +108,7 @@ class Calibration:
         if self.kind == "identity":
             return scores
         if self.kind == "affine":
-            return np.clip(scores * self.scale + self.offset, -FLOAT32_MAX, FLOAT32_MAX)
+            return np.clip(scores * self.scale + self.offsets, -FLOAT32_MAX, FLOAT32_MAX)
         z = np.log(np.maximum(scores, SMALLEST_PROBABILITY)) * self.scale
         if self.kind == "platt":
             if scores.shape[1] != 2:
@@ -110,7 +124,7 @@ class Calibration:
             return scores
         scale = graph.constant(np.array([self.scale], dtype=np.float32))
         if self.kind == "affine":
-            offset = graph.constant(np.array([self.offset], dtype=np.float32))
+            offset = graph.constant(self.offsets.astype(np.float32))
             low, high = (graph.constant(np.array(v, dtype=np.float32)) for v in (-FLOAT32_MAX, FLOAT32_MAX))
             return graph.op("Clip", graph.op("Add", graph.op("Mul", scores, scale), offset), low, high)
         floor = graph.constant(np.array([SMALLEST_PROBABILITY], dtype=np.float32))
@@ -120,7 +134,8 @@ class Calibration:
         return graph.op("Softmax", z, axis=1)
 
     def to_json(self) -> Json:
-        return {"kind": self.kind, "scale": self.scale, "offset": self.offset}
+        shifts = {"shifts": list(self.shifts)} if self.shifts else {}
+        return {"kind": self.kind, "scale": self.scale, "offset": self.offset, **shifts}
 
     @classmethod
     def from_json(cls, data: Json) -> Calibration:
@@ -132,8 +147,9 @@ class Calibration:
             A key is absent or a value is of the wrong type or out of range.
         """
         try:
-            return cls(data["kind"], float(data["scale"]), float(data["offset"]))
-        except (KeyError, TypeError, ValueError) as error:
+            shifts = tuple(float(shift) for shift in data.get("shifts", ()))
+            return cls(data["kind"], float(data["scale"]), float(data["offset"]), shifts)
+        except (AttributeError, KeyError, TypeError, ValueError) as error:
             raise BundleDamagedError(
                 f"the calibration record {data!r} cannot be read ({error}); train the model again"
             ) from error

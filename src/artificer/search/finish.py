@@ -10,7 +10,7 @@ import numpy as np
 from artificer.bundle.calibration import Calibration
 from artificer.clock import derive_seed
 from artificer.graph import Fragment
-from artificer.search.calibrate import calibrate
+from artificer.search.calibrate import calibrate, quantile_shifts
 from artificer.search.choice import Choice, Pool, choose, limits_for, pool_of
 from artificer.search.frontier import Option, price_of
 from artificer.search.leaderboard import interval, leaderboard
@@ -21,7 +21,7 @@ from artificer.search.run import Run
 from artificer.search.sharing import shared_encoders
 from artificer.search.stacking import Pooling, pooled
 from artificer.search.tasks import FitOutcome, by_weight
-from artificer.types import Doubles, Ints, Json
+from artificer.types import Doubles, Ints, Json, Task
 
 RECIPE_FORMAT = 1
 
@@ -272,14 +272,17 @@ def own_folds(run: Run, i: int, made: Made) -> set[int]:
 
 
 def calibration_of(run: Run, rows: Ints, scores: Doubles, constant: bool) -> Calibration:
-    if not run.data.task.is_classification:
-        return Calibration.affine(run.objective.spread, run.objective.center)
-    if constant:  # it says the classes' shares already
-        return Calibration.identity()
+    spread, center, seed = run.objective.spread, run.objective.center, derive_seed(run.request.seed, "calibrate")
+    if constant:  # it says the classes' shares, or the quantiles, already
+        return Calibration.identity() if run.data.task.is_classification else Calibration.affine(spread, center)
     if (drawn := by_weight(run.data.weight_of(rows))) is not None:
         rows, scores = rows[drawn], scores[drawn]
-    y = run.data.y[rows].astype(np.int64)
-    return calibrate(y, scores, run.data.task, derive_seed(run.request.seed, "calibrate"))
+    if run.data.task.is_classification:
+        return calibrate(run.data.y[rows].astype(np.int64), scores, run.data.task, seed)
+    if run.data.task is not Task.QUANTILE:
+        return Calibration.affine(spread, center)
+    shifts = quantile_shifts(run.data.y[rows], scores, run.data.levels, seed)
+    return Calibration.affine(spread, center, [spread * shift for shift in shifts])
 
 
 def recipe_of(run: Run, weights: Mapping[int, float], members: Mapping[int, Made], calibration: Calibration) -> Json:

@@ -136,9 +136,12 @@ def refit(recipe: Json, request: SearchRequest) -> SearchResult:
         run.sample_if_large()
         run.search()
         result = with_directions(finish(run, weights, recipe.get("pooling", "mean")), request)
-    if len(result.oof_rows) or not request.task.is_classification:
+    if len(result.oof_rows):
         return result
-    return replace(result, calibration=Calibration.from_json(recipe["calibration"]))
+    known = Calibration.from_json(recipe["calibration"])
+    if request.task.is_classification:
+        return replace(result, calibration=known)
+    return replace(result, calibration=replace(result.calibration, shifts=known.shifts))
 
 
 def prepare(request: SearchRequest) -> tuple[TrainingData, Objective]:
