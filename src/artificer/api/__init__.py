@@ -4,6 +4,7 @@ Each function opens a project, does one thing, and returns a documented, version
 """
 
 from artificer.api.common import threads
+from artificer.api.journal import journal_forget, journal_query, journal_seal, journal_status, journal_verify
 from artificer.api.projects import init, run_project, train_project, write_run_report
 from artificer.api.serving import export, predict_file, server_command
 from artificer.api.training import Model, Run, load, train
@@ -15,6 +16,11 @@ __all__ = [
     "export",
     "history",
     "init",
+    "journal_forget",
+    "journal_query",
+    "journal_seal",
+    "journal_status",
+    "journal_verify",
     "load",
     "models",
     "monitor",

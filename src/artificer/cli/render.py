@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Iterable, Sequence
+from datetime import UTC, datetime
 from typing import Any
 
 from rich.console import Console
@@ -13,6 +14,7 @@ from rich.table import Table
 from artificer.types import Json
 
 PIPE_WIDTH = 1000
+_NUMBERS = {"BIGINT", "INTEGER", "DOUBLE", "FLOAT", "HUGEINT", "DECIMAL"}
 GATE_STYLE = {"PASS": "green", "FAIL": "bold red", "UNDECIDABLE": "yellow"}
 
 
@@ -140,6 +142,68 @@ def history(document: Json) -> None:
     )
 
 
+def journal_status(document: Json) -> None:
+    console = _console()
+    sealed, unsealed = document["sealed"], document["unsealed"]
+    console.print(f"{document['predictions']:,} predictions and {document['outcomes']:,} outcomes.")
+    console.print(
+        f"Not sealed: {unsealed['entries']:,} entries, {unsealed['bytes'] / 1e6:.1f} MB in "
+        f"{escape(document['journal'])}",
+        soft_wrap=True,
+    )
+    days = f", {sealed['days'][0]} to {sealed['days'][-1]}" if sealed["days"] else ""
+    console.print(
+        f"Sealed: {sealed['entries']:,} entries, {sealed['bytes'] / 1e6:.1f} MB in {sealed['files']:,} files{days}, in "
+        f"{escape(sealed['folder'])}",
+        soft_wrap=True,
+    )
+    for record in document["audit"][:5]:
+        console.print(f"{_when(record['at'])}  {record['action']}  {escape(str(record['evidence']))}", soft_wrap=True)
+
+
+def journal_seal(document: Json) -> None:
+    console = _console()
+    console.print(
+        f"{document['sealed']:,} entries sealed into {document['files']:,} files; {document['dropped']:,} dropped."
+    )
+    if document["damaged"]:
+        console.print(f"[yellow]{document['damaged']:,} entries are damaged and stay[/]; see artificer journal verify")
+
+
+def journal_verify(document: Json) -> None:
+    console = _console()
+    console.print(
+        f"{document['groups']:,} groups and {document['segments']:,} segments with {document['entries']:,} entries "
+        + ("are whole." if document["ok"] else f"checked; {document['entries_lost']:,} entries cannot be read:")
+    )
+    for found in document["damaged"]:
+        where = found["segment"] or f"group {found['group']}"
+        console.print(f"  {escape(where)}: {escape(found['reason'])} ({found['entries']:,} entries)", soft_wrap=True)
+
+
+def journal_query(document: Json) -> None:
+    console = _console()
+    right = [i for i, column in enumerate(document["columns"]) if column["type"] in _NUMBERS]
+    shown = (["" if cell is None else str(cell) for cell in row] for row in document["rows"])
+    _table(console, [column["name"] for column in document["columns"]], shown, right)
+    if document["more"]:
+        console.print(f"There are more rows than these {len(document['rows']):,}; raise --limit.")
+    for found in document["damaged"]:
+        console.print(f"[yellow]not read[/]: {escape(found['segment'] or '')} {escape(found['reason'])}")
+
+
+def journal_forget(document: Json) -> None:
+    console = _console()
+    console.print(
+        f"{document['predictions']:,} predictions and {document['outcomes']:,} outcomes forgotten; "
+        f"{document['segments']:,} segments written anew."
+    )
+    for found in document["damaged"]:
+        console.print(f"[yellow]could not be searched[/]: {escape(found['segment'] or str(found['group']))}")
+    for path in document["copies"]:
+        console.print(f"Made of the journal earlier, and not changed: {escape(path)}", soft_wrap=True)
+
+
 def exported(document: Json) -> None:
     _console().print(f"Version {document['version']} written to {escape(document['output'])}.")
 
@@ -150,6 +214,10 @@ def ran(document: Json) -> None:
 
 def demo(document: Json) -> None:
     """The story was told while it happened."""
+
+
+def _when(at: float) -> str:
+    return datetime.fromtimestamp(at, UTC).strftime("%Y-%m-%d %H:%M:%S")
 
 
 def _gate(console: Console, document: Json) -> None:

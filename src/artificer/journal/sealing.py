@@ -6,6 +6,7 @@ process killed before it leaves files that nobody counts, which the next sealing
 
 from __future__ import annotations
 
+import logging
 import sqlite3
 import time
 from collections import defaultdict
@@ -25,6 +26,8 @@ from artificer.journal.store import Turn, note, open_for_reading, open_for_writi
 
 if TYPE_CHECKING:
     from artificer.tables.contract import Contract
+
+_log = logging.getLogger("artificer.journal")
 
 ROWS: Final = 250_000
 """So many entries are sealed at a time: what they take in memory, and what a query reads at once."""
@@ -168,19 +171,22 @@ def _unchanged(path: Path, error: Exception) -> JournalError:
     return JournalError(f"the journal {path} could not be changed ({error}); free space or repair the disk.")
 
 
-def shrink(path: Path) -> None:
-    """Give the disk back what deleted groups took, unless somebody reads just now: then a later time does it."""
+def shrink(path: Path, *, whole: bool = False) -> None:
+    """Give the disk back what deleted groups took, where it is a quarter of the file or `whole` is asked for.
+
+    While somebody reads it waits, and where that lasts a later time does it.
+    """
     turn = Turn(path)
     try:
         with turn.taken(), closing(open_for_writing(path)) as connection:
-            free, whole = (
+            free, pages = (
                 connection.execute(f"pragma {name}").fetchone()[0] for name in ("freelist_count", "page_count")
             )
-            if free * 4 > whole:
+            if whole or free * 4 > pages:
                 connection.execute("vacuum")
             connection.execute("pragma wal_checkpoint(truncate)")
-    except sqlite3.OperationalError:
-        return
+    except sqlite3.OperationalError as error:
+        _log.warning("the journal %s could not be shrunk now: %s", path, error)
     finally:
         turn.close()
 

@@ -13,6 +13,7 @@ from artificer.clock import Clock, SystemClock
 from artificer.errors import ArtificerError
 from artificer.loop import actions
 from artificer.loop.service import HANDOVER_SECONDS, Service, server_arguments
+from artificer.loop.upkeep import tend_journal
 from artificer.problem.lock import FileLock
 from artificer.problem.project import Project
 from artificer.training.request import Watch, silent
@@ -81,6 +82,9 @@ def _look(
 
     counts["cycles"] += 1
     try:
+        tended = tend_journal(project, clock.now().timestamp())
+        if tended["sealed"] or tended["dropped"]:
+            say(f"journal: {tended['sealed']:,} entries sealed, {tended['dropped']:,} no longer kept")
         result = cycle.run_cycle(f"cycle-{clock.now():%Y%m%dT%H%M%S%f}")
     except Exception as error:
         _log.debug("a look failed", exc_info=True)

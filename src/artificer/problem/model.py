@@ -254,6 +254,22 @@ class Stores(Section):
     )
 
 
+class Journal(Section):
+    """How long predictions and outcomes are kept, and in which form."""
+
+    seal_after: LastingField = _key(
+        Duration(86_400.0),
+        "A day's entries become Parquet files when the day has ended this long ago.",
+        'a duration like "1d"',
+    )
+    keep: LastingField | None = _key(
+        None,
+        "Entries of days that ended longer ago than this are removed; unset, all are kept.",
+        'a duration like "365d"',
+        "365d",
+    )
+
+
 class Serving(Section):
     """The HTTP service."""
 
@@ -336,6 +352,7 @@ class Problem(Section):
     data: Data
     training: Training = Training()
     stores: Stores = Stores()
+    journal: Journal = Journal()
     serving: Serving = Serving()
     monitoring: Monitoring = Monitoring()
     loop: Loop = Loop()
