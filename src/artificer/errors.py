@@ -15,6 +15,7 @@
     │   ├── BundleDamagedError                 cut short, altered, or not a bundle
     │   └── BundleFormatError                  written by a newer format
     ├── JournalError                           the journal cannot be written or read
+    ├── StreamError                            a stream's broker is out of reach or refuses
     ├── RegistryError                          the registry refused or is out of reach
     └── BusyError                              another process holds what is needed
 
@@ -94,6 +95,10 @@ class BundleFormatError(BundleError):
 
 
 class JournalError(ArtificerError):
+    pass
+
+
+class StreamError(ArtificerError):
     pass
 
 
