@@ -202,22 +202,22 @@ def cost_split(pointer: Path, body: bytes, folder: Path) -> dict[str, float]:
     from artificer.bundle.pointer import read_pointer
     from artificer.journal.entries import encode
     from artificer.journal.writer import Journal
-    from artificer.server.app import _decoded, _encode, told
+    from artificer.server.dialects.rows import ROWS
     from artificer.serving.champion import load as load_champion
     from artificer.serving.ids import Ids
 
     predictor = load_champion(pointer, read_pointer(pointer), Ids())
-    rows = _decoded("rows", body)
+    rows = ROWS.read(body).rows
     blocks, _ = predictor.bundle.reader.read(rows)
     answer = predictor.answer(rows, 0.0)
     repeats = 3000 if len(rows) == 1 else 50
     split = {
-        "decode the body": median_us(lambda: _decoded("rows", body), repeats),
+        "decode the body": median_us(lambda: ROWS.read(body), repeats),
         "read rows by the contract": median_us(lambda: predictor.bundle.reader.read(rows), repeats),
         "score (ONNX Runtime)": median_us(lambda: predictor.bundle.predict_blocks(blocks), repeats),
         "read, score, name and label": median_us(lambda: predictor.answer(rows, 0.0), repeats),
         "encode for the journal": median_us(lambda: encode(answer.entries), repeats),
-        "encode the answer": median_us(lambda: _encode(told(predictor, answer)), repeats),
+        "encode the answer": median_us(lambda: ROWS.write(predictor, answer), repeats),
     }
     with Journal(folder / "split.sqlite") as journal:
         split["durable commit, one waiting"] = median_us(lambda: journal.append(answer.entries), min(repeats, 1000))

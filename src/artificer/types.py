@@ -8,6 +8,7 @@ regression, the number of levels for quantiles).
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Any, TypeAlias
@@ -108,6 +109,15 @@ class Blocks:
 
     def take(self, rows: Ints | NDArray[np.bool_] | slice) -> Blocks:
         return Blocks(self.numbers[rows], self.strings[rows], self.times[rows], self.texts[rows])
+
+    @classmethod
+    def joined(cls, parts: Sequence[Blocks]) -> Blocks:
+        """The rows of all parts, in their order; there is one at least."""
+        if len(parts) == 1:
+            return parts[0]
+        numbers, strings, times, texts = zip(*((p.numbers, p.strings, p.times, p.texts) for p in parts), strict=True)
+        join = np.concatenate
+        return cls(join(numbers), join(strings), join(times), join(texts))
 
     def of(self, kind: Kind) -> Floats | Strings | Ints:
         block: Floats | Strings | Ints = getattr(self, kind.value)

@@ -2,18 +2,22 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
+from msgspec.structs import replace as change
 
 from artificer.bundle.pointer import read_pointer
 from artificer.errors import ArtificerError, ContractError, UsageError
 from artificer.journal.entries import OutcomeEntry
 from artificer.serving.champion import load
 from artificer.serving.ids import Ids
-from artificer.serving.predictor import Answer, Predictor
+from artificer.serving.predictor import Answer, Ask, Predictor
 from artificer.types import Task
 
 ROW = {"age": 40, "city": "Rome", "member": True, "seen": "2026-01-01T00:00:00Z"}
@@ -47,6 +51,47 @@ def test_unseen_categories_are_counted_and_extra_columns_are_left_out(promote: C
     assert answer.unseen == 1
     assert answer.warnings == ('column "shoe" is not part of the model and was ignored',)
     assert answer.entries[0].row == {**ROW, "city": "Atlantis", "code": "c"}
+
+
+def test_requests_answered_together_are_told_what_they_would_be_told_alone(promote: Callable[..., Path]) -> None:
+    predictor = predictor_of(promote())
+    asks = [
+        Ask([ROW, {**ROW, "age": 3}]),
+        Ask([{**ROW, "age": "old"}]),
+        Ask([{**ROW, "shoe": 1, "city": "Atlantis"}]),
+        Ask([]),
+        Ask([ROW], coverage=0.9),
+        Ask([ROW], coverage=7.0),
+        Ask([None]),
+        Ask([{"age": 1}]),
+    ]
+    together = predictor.answers(asks, 5.0)
+    for ask, told in zip(asks, together, strict=True):
+        if isinstance(told, Exception):
+            with pytest.raises(type(told), match=re.escape(str(told))):
+                predictor.answer(ask.rows, 5.0, ask.coverage)
+            continue
+        alone = predictor.answer(ask.rows, 5.0, ask.coverage)
+        assert [change(entry, id="") for entry in told.entries] == [change(e, id="") for e in alone.entries]
+        assert replace(told, entries=[]) == replace(alone, entries=[])
+    ids = [entry.id for told in together if isinstance(told, Answer) for entry in told.entries]
+    assert len(set(ids)) == 5
+
+
+def test_a_graph_that_fails_for_one_request_answers_the_others(promote: Callable[..., Path]) -> None:
+    predictor = predictor_of(promote(2, Task.REGRESSION))
+    session = predictor.bundle.session
+
+    class Picky:
+        def run(self, outputs: Any, feed: Any) -> Any:
+            if (feed["numbers"][:, 0] == 13).any():
+                raise RuntimeError("not thirteen")
+            return session.run(outputs, feed)
+
+    object.__setattr__(predictor.bundle, "session", Picky())
+    given = predictor.answers([Ask([{"age": 1}]), Ask([{"age": 13}]), Ask([{"age": 2}])], 0.0)
+    assert isinstance(given[1], RuntimeError)
+    assert [told.entries[0].prediction for told in (given[0], given[2]) if isinstance(told, Answer)] == [3.0, 4.0]
 
 
 def test_no_rows_no_answer(promote: Callable[..., Path]) -> None:

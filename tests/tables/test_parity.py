@@ -6,6 +6,7 @@ import datetime as dt
 import json
 import math
 import string
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -19,7 +20,7 @@ from artificer.tables.arrays import to_blocks
 from artificer.tables.contract import ColumnSpec, Contract, RowReader
 from artificer.tables.formats import NUMBER_BODIES, number_format, time_format
 from artificer.tables.parsing import DATES, TIME_PATTERNS, parse_numbers, parse_times
-from artificer.types import MISSING_TIME, Blocks, Role, Task
+from artificer.types import MISSING_TIME, Blocks, Kind, Role, Task
 
 AFFIXES = ["", "$", "€", "kg", "%", "oz."]
 EXAMPLES = [
@@ -158,6 +159,53 @@ def test_a_table_and_its_json_rows_give_the_same_blocks(rows: list[dict[str, Any
     blocks, warnings = RowReader(CONTRACT).read(rows_of(frame))
     assert_equal(blocks, to_blocks(frame, CONTRACT))
     assert warnings == ()
+
+
+ODD_CELL = st.one_of(
+    st.none(), st.booleans(), st.integers(), st.floats(), st.text(max_size=3), st.lists(st.integers(), max_size=1)
+)
+ODD_ROW = st.one_of(
+    ROW.map(lambda row: {name: cell for name, cell in row.items() if not isinstance(cell, dt.datetime)}),
+    st.dictionaries(st.sampled_from([*CONTRACT.names(Kind.NUMBERS), "text", "day", "story", "shoe", "y"]), ODD_CELL),
+    ODD_CELL,
+)
+
+
+@given(st.lists(st.lists(ODD_ROW, max_size=6), max_size=4))
+@settings(max_examples=150, deadline=None)
+def test_requests_read_together_are_read_as_alone(groups: list[list[Any]]) -> None:
+    """Whole columns at once and cell by cell, one request or many: the same blocks, the same sentences."""
+    alone: list[Any] = []
+    blocks: list[Blocks] = []
+    for group in groups:
+        reader = RowReader(CONTRACT)
+        try:
+            read, warnings = reader._read_cells(group)
+        except ContractError as error:
+            alone.append((str(error), error.violations))
+        else:
+            blocks.append(read)
+            alone.append(warnings)
+    reader = RowReader(CONTRACT)
+    for _ in range(2):  # the second time it remembers
+        together, found = reader.read_each(groups)
+        told = [(str(of), of.violations) if isinstance(of, ContractError) else of for of in found]
+        assert repr(told) == repr(alone)
+        assert_equal(together, Blocks.joined(blocks) if blocks else reader.read([])[0])
+
+
+def test_good_rows_are_read_as_whole_columns() -> None:
+    columns = tuple(c for c in CONTRACT.columns if c.name not in ("price", "sizes"))
+    reader = RowReader(replace(CONTRACT, columns=columns))
+    row = {
+        "float": 1.5, "text": "a", "int": None, "flag": True, "said": "TRUE", "code": 7, "weight": 2.0, "at": 1e9,
+        "day": "31/12/1999", "epoch": 5, "key": "k", "story": "a tale", "tags": ["x"], "written": "[1]",
+    }  # fmt: skip
+    whole = reader._whole.read([row, row])
+    assert whole is not None
+    assert_equal(whole, reader._read_cells([row, row])[0])
+    assert reader._whole.read([row, {**row, "float": 1e39}]) is None
+    assert reader._whole.read([row, {**row, "shoe": 1}]) is None
 
 
 @given(

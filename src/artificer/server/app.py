@@ -7,62 +7,49 @@ request for it, so that a start stays short.
 from __future__ import annotations
 
 import asyncio
-import json
 import logging
 import time
 from collections.abc import Awaitable, Callable, Iterable, MutableMapping
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import suppress
 from importlib import import_module
-from typing import Any, Final, NoReturn, TypeAlias
+from typing import Any, Final, TypeAlias
 
 import msgspec
 
-from artificer.errors import ContractError, JournalError, UsageError
+from artificer.errors import ArtificerError, ContractError, JournalError
 from artificer.journal.writer import Journal
+from artificer.server.bodies import JSON_MEDIA, TOO_DEEP, Receive, check_headers, decoded, read_body
+from artificer.server.dialects.base import Dialect
+from artificer.server.dialects.rows import ROWS
 from artificer.server.origin import Gate
 from artificer.server.problems import JSON, Refusal, Response
 from artificer.server.stats import Stats
+from artificer.server.turns import Turns, Waiting, broken, fault, read, serving, unwritten
 from artificer.serving.champion import Champion
 from artificer.serving.predictor import Answer, Predictor
 
 _log = logging.getLogger("artificer.server")
 
 Scope: TypeAlias = MutableMapping[str, Any]
-Receive: TypeAlias = Callable[[], Awaitable[MutableMapping[str, Any]]]
 Send: TypeAlias = Callable[[MutableMapping[str, Any]], Awaitable[None]]
 Handler: TypeAlias = Callable[[Scope, Receive], Awaitable[Response | None]]
 
 LARGE_BODY: Final = 128 * 1024
 """Larger bodies are answered by a thread, so that they do not stand in the way of small ones."""
-MAX_CELLS: Final = 5_000_000
-"""More values in one body are refused unread: as Python objects they take many times the body's size."""
-BODY_SECONDS: Final = 30.0
-"""So long may a body stand still."""
-MAX_WARNINGS: Final = 20
 
 HTML: Final = (b"content-type", b"text/html; charset=utf-8")
 METRICS_TEXT: Final = (b"content-type", b"text/plain; version=0.0.4; charset=utf-8")
 NO_STORE: Final = (b"cache-control", b"no-store")
 DOCUMENTED: Final = frozenset({"/v1/model", "/docs", "/openapi.json"})
-
-
-class _PredictRequest(msgspec.Struct, forbid_unknown_fields=True, gc=False):
-    rows: list[Any]
-    coverage: float | None = None
+DIALECTS: Final[tuple[Dialect, ...]] = (ROWS,)
 
 
 class _OutcomesRequest(msgspec.Struct, forbid_unknown_fields=True, gc=False):
     outcomes: list[Any]
 
 
-_TOO_DEEP: Final = "the body is nested too deeply; send rows of plain values"
+_OUTCOMES: Final = msgspec.json.Decoder(_OutcomesRequest)
 _encode = msgspec.json.Encoder().encode
-_DECODE: Final = {
-    "rows": msgspec.json.Decoder(_PredictRequest).decode,
-    "outcomes": msgspec.json.Decoder(_OutcomesRequest).decode,
-}
-_SHAPES: Final = {"rows": _PredictRequest, "outcomes": _OutcomesRequest}
 
 
 class Service:
@@ -89,6 +76,8 @@ class Service:
         self.champion = champion
         self.journal = journal
         self.stats = Stats()
+        self.turns = Turns(champion, journal, self.stats, clock)
+        self.dialects = {dialect.path.encode(): dialect for dialect in DIALECTS}
         self._max_body = max_body
         self._gate = gate
         self._clock = clock
@@ -98,15 +87,16 @@ class Service:
         self._building = asyncio.Lock()
         read = frozenset({"GET", "HEAD"})
         self._routes: dict[str, tuple[frozenset[str], Handler]] = {
-            "/v1/predict": (frozenset({"POST"}), self._predict),
             "/v1/outcomes": (frozenset({"POST"}), self._outcomes),
             "/health/live": (read, self._live),
             "/health/ready": (read, self._ready),
             "/metrics": (read, self._metrics),
             "/": (read, self._page),
         }
+        for dialect in DIALECTS:
+            self._routes[dialect.path] = (frozenset({"POST"}), self._predicting(dialect))
         self._read = read
-        self._counts = {path: self.stats.route(path) for path in ("/v1/predict", "/v1/outcomes")}
+        self._counts = {dialect.path: self.stats.route(dialect.path) for dialect in DIALECTS}
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer one request (ASGI)."""
@@ -125,16 +115,39 @@ class Service:
         except Refusal as refusal:
             response = self._refused(refusal, path)
         except RecursionError:
-            response = Refusal(400, "malformed", _TOO_DEEP).response(path)
+            response = Refusal(400, "malformed", TOO_DEEP).response(path)
         except Exception:
             _log.exception("a request to %s failed", path)
-            detail = "the request could not be answered because of a fault in the service; its log says more"
-            response = Refusal(500, "internal", detail).response(path)
+            response = fault().response(path)
         if response is None:  # the client went away
             return
         await send({"type": "http.response.start", "status": response.status, "headers": response.headers})
         await send({"type": "http.response.body", "body": response.body})
         self._count(path, response.status, started)
+
+    def admits(self, dialect: Dialect, headers: Iterable[tuple[bytes, bytes]]) -> bool:
+        """Whether a prediction may take the short way: allowed, declared as it should be, and not long.
+
+        What is not is refused on the long way, which says why.
+        """
+        length = 0
+        try:
+            self._gate.check(headers, writes=True)
+            check_headers(headers, dialect.media, self._max_body)
+        except Refusal:
+            return False
+        for name, value in headers:
+            if name == b"content-length":
+                length = int(value)
+            elif name == b"transfer-encoding":
+                return False
+        return 0 < length <= LARGE_BODY
+
+    def said(self, path: str, answer: Response | Refusal, started: float) -> Response:
+        """Give the answer to send, and count it."""
+        response = self._refused(answer, path) if isinstance(answer, Refusal) else answer
+        self._count(path, response.status, started)
+        return response
 
     def close(self) -> None:
         """End the threads; requests are over by then."""
@@ -166,117 +179,61 @@ class Service:
 
     # --- the hot routes -------------------------------------------------------------------------------------------
 
-    async def _predict(self, scope: Scope, receive: Receive) -> Response | None:
-        self._serving()
-        body = await self._body(scope, receive)
-        if body is None:
-            return None
-        predictor = self._serving()
-        if len(body) > LARGE_BODY:
+    def _predicting(self, dialect: Dialect) -> Handler:
+        async def predict(scope: Scope, receive: Receive) -> Response | None:
+            serving(self.champion)
+            body = await self._body(scope, receive, dialect.media)
+            if body is None:
+                return None
             loop = asyncio.get_running_loop()
-            answer, out = await loop.run_in_executor(self._threads, self._predict_large, predictor, body)
-        else:
-            answer = self._answer(predictor, body)
-            await self._keep(answer.entries)
-            out = _encode(told(predictor, answer))
-        stats = self.stats
-        stats.rows[predictor.version] = stats.rows.get(predictor.version, 0) + len(answer.entries)
-        stats.unseen += answer.unseen
-        return Response(200, out)
+            if len(body) > LARGE_BODY:
+                predictor = serving(self.champion)
+                answer, out = await loop.run_in_executor(self._threads, self._predict_large, predictor, dialect, body)
+                self.stats.answered(predictor.version, len(answer.entries), answer.unseen)
+                return Response(200, out, dialect.content_type)
+            answered: asyncio.Future[Response | Refusal] = loop.create_future()
+            self.turns.put(Waiting(dialect, body, lambda answer: _settle(answered, answer)))
+            told = await answered
+            if isinstance(told, Refusal):
+                raise told
+            return told
 
-    def _predict_large(self, predictor: Predictor, body: bytes) -> tuple[Answer, bytes]:
-        answer = self._answer(predictor, body)
+        return predict
+
+    def _predict_large(self, predictor: Predictor, dialect: Dialect, body: bytes) -> tuple[Answer, bytes]:
+        ask = read(dialect, body)
+        if isinstance(ask, Refusal):
+            raise ask
+        try:
+            answer = predictor.answer(ask.rows, self._clock(), ask.coverage)
+        except (ArtificerError, RecursionError) as error:
+            raise broken(error) from error
         try:
             self.journal.append(answer.entries)
         except JournalError as error:
-            raise _unwritten(error) from error
-        return answer, _encode(told(predictor, answer))
-
-    def _answer(self, predictor: Predictor, body: bytes) -> Answer:
-        request = _decoded("rows", body)
-        try:
-            return predictor.answer(request.rows, self._clock(), request.coverage)
-        except ContractError as error:
-            raise Refusal(422, "contract", str(error), error.violations) from error
-        except UsageError as error:
-            raise Refusal(422, "coverage", str(error)) from error
+            raise unwritten(error) from error
+        return answer, dialect.write(predictor, answer)
 
     async def _outcomes(self, scope: Scope, receive: Receive) -> Response | None:
-        self._serving()
-        body = await self._body(scope, receive)
+        serving(self.champion)
+        body = await self._body(scope, receive, JSON_MEDIA)
         if body is None:
             return None
-        predictor = self._serving()
+        predictor = serving(self.champion)
         try:
-            entries = predictor.outcomes(_decoded("outcomes", body).outcomes, self._clock())
+            entries = predictor.outcomes(decoded(_OUTCOMES, "outcomes", body).outcomes, self._clock())
         except ContractError as error:
             raise Refusal(422, "outcomes", str(error), error.violations) from error
-        await self._keep(entries)
+        try:
+            await self.journal.append_async(entries)
+        except JournalError as error:
+            raise unwritten(error) from error
         self.stats.outcomes += len(entries)
         return Response(200, b'{"accepted":%d}' % len(entries))
 
-    def _serving(self) -> Predictor:
-        predictor = self.champion.predictor
-        if predictor is None:
-            why = self.champion.state.problem or "no version has been promoted yet"
-            raise Refusal(503, "no-champion", why, headers=[(b"retry-after", b"2")])
-        return predictor
-
-    async def _keep(self, entries: Iterable[Any]) -> None:
-        try:
-            await self.journal.append_async(entries)  # type: ignore[arg-type]
-        except JournalError as error:
-            raise _unwritten(error) from error
-
-    async def _body(self, scope: Scope, receive: Receive) -> bytes | None:
-        """Read the body, or None when the client goes away before its end."""
-        declared = False
-        for name, value in scope["headers"]:
-            if name == b"content-type":
-                declared = True
-                if value != b"application/json":
-                    _check_media_type(value)
-            elif name == b"content-length":
-                if int(value) > self._max_body:
-                    self._too_large()
-            elif name == b"content-encoding" and value.lower() != b"identity":
-                raise Refusal(415, "media-type", "the body is compressed; send it as it is")
-        if not declared:
-            # A browser asks no leave for a body without a type, whichever page it is from.
-            raise Refusal(415, "media-type", "the body is declared as nothing; send content-type: application/json")
-        message = await receive()
-        if message["type"] != "http.request":
-            return None
-        body: bytes = message["body"]
-        if not message["more_body"]:
-            if len(body) > self._max_body:
-                self._too_large()
-            return body
-        return await self._rest_of_body(body, receive)
-
-    async def _rest_of_body(self, first: bytes, receive: Receive) -> bytes | None:
-        chunks, size, more = [first], len(first), True
-        while more:
-            if size > self._max_body:
-                self._too_large()
-            try:
-                async with asyncio.timeout(BODY_SECONDS):
-                    message = await receive()
-            except TimeoutError:
-                detail = f"the body stood still for {BODY_SECONDS:.0f} s; send it again"
-                raise Refusal(408, "too-slow", detail, headers=[(b"connection", b"close")]) from None
-            if message["type"] != "http.request":
-                return None
-            chunks.append(message["body"])
-            size += len(chunks[-1])
-            more = message["more_body"]
-        if size > self._max_body:
-            self._too_large()
-        return b"".join(chunks)
-
-    def _too_large(self) -> NoReturn:
-        detail = f"a body may have {self._max_body:,} bytes; send the rows in smaller batches"
-        raise Refusal(413, "too-large", detail)
+    async def _body(self, scope: Scope, receive: Receive, media: frozenset[bytes]) -> bytes | None:
+        check_headers(scope["headers"], media, self._max_body)
+        return await read_body(receive, self._max_body)
 
     # --- the others -----------------------------------------------------------------------------------------------
 
@@ -332,65 +289,6 @@ class Service:
         return counted
 
 
-def told(predictor: Predictor, answer: Answer) -> dict[str, Any]:
-    """Give the document a client gets for its rows."""
-    classes = answer.classes
-    document: dict[str, Any] = {
-        "model": {"name": predictor.name, "version": predictor.version},
-        "predictions": [
-            {"id": e.id, "prediction": e.prediction, "probabilities": dict(zip(classes, e.scores, strict=True))}
-            for e in answer.entries
-        ]
-        if classes
-        else [{"id": e.id, "prediction": e.prediction} for e in answer.entries],
-    }
-    if answer.levels:
-        for prediction, entry in zip(document["predictions"], answer.entries, strict=True):
-            prediction["quantiles"] = dict(zip(answer.levels, entry.scores, strict=True))
-    if answer.coverage is not None:
-        document["coverage"] = answer.coverage
-        for prediction, promised in zip(document["predictions"], answer.promised, strict=True):
-            prediction["set" if classes else "interval"] = promised
-    if answer.warnings:
-        document["warnings"] = [warning[:300] for warning in answer.warnings[:MAX_WARNINGS]]
-    return document
-
-
-def _decoded(field: str, body: bytes) -> Any:
-    """Read ``{field: [...]}`` and what may stand beside it."""
-    if len(body) > MAX_CELLS and body.count(b",") > MAX_CELLS:
-        detail = f"the body holds more than {MAX_CELLS:,} values; send the rows in smaller batches"
-        raise Refusal(413, "too-large", detail)
-    try:
-        return _DECODE[field](body)
-    except msgspec.ValidationError as error:
-        return _decoded_slowly(field, body, error)
-    except (msgspec.DecodeError, UnicodeDecodeError) as error:
-        raise Refusal(400, "malformed", f"the body is not JSON in UTF-8: {error}; send one JSON object") from error
-    except RecursionError:
-        raise Refusal(400, "malformed", _TOO_DEEP) from None
-
-
-def _decoded_slowly(field: str, body: bytes, error: msgspec.ValidationError) -> Any:
-    """Read once more what msgspec refused: a number such as 1e400 is JSON, and the contract names the cell it is in."""
-    if "out of range" in str(error):
-        with suppress(ValueError, RecursionError, msgspec.ValidationError):
-            return msgspec.convert(json.loads(body), _SHAPES[field])
-    message = str(error).replace("`", '"')
-    raise Refusal(422, "shape", f'{message}; send {{"{field}": [...]}}, as /docs shows') from error
-
-
-def _check_media_type(value: bytes) -> None:
-    main, *parameters = (part.strip() for part in value.lower().split(b";"))
-    given = value[:100].decode("latin-1")
-    if main != b"application/json":
-        raise Refusal(415, "media-type", f'the body is declared as "{given}"; send application/json')
-    for parameter in parameters:
-        name, _, setting = parameter.partition(b"=")
-        if name.strip() == b"charset" and setting.strip(b' "') not in (b"utf-8", b"utf8", b"us-ascii"):
-            raise Refusal(415, "media-type", f'the body is declared as "{given}"; send JSON in UTF-8')
-
-
-def _unwritten(error: JournalError) -> Refusal:
-    detail = f"{error} Nothing was acknowledged; send the request again later"
-    return Refusal(503, "journal", detail, headers=[(b"retry-after", b"2")])
+def _settle(waiting: asyncio.Future[Response | Refusal], answer: Response | Refusal) -> None:
+    if not waiting.done():  # cancelled: its client went away
+        waiting.set_result(answer)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 import logging
 import signal
@@ -172,6 +173,10 @@ def _server_class() -> Any:
         async def on_tick(self, counter: int) -> bool:
             if self._stop is not None and self._stop.is_set():
                 self.should_exit = True
+            if counter % 10 == 0:  # every second
+                now = asyncio.get_running_loop().time()
+                for connection in list(self.server_state.connections):
+                    connection.sweep(now)  # type: ignore[union-attr]
             return await super().on_tick(counter)
 
         @contextlib.contextmanager

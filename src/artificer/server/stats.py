@@ -55,6 +55,11 @@ class Stats:
     def route(self, name: str) -> Route:
         return self.routes.setdefault(name, Route())
 
+    def answered(self, version: int, rows: int, unseen: int) -> None:
+        """Count rows that were answered."""
+        self.rows[version] = self.rows.get(version, 0) + rows
+        self.unseen += unseen
+
     def violated(self, rule: str) -> None:
         # Rules that quote a column's own format or a class would make labels without end.
         rule = rule.split(",")[0].split(";")[0]

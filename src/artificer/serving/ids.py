@@ -35,10 +35,14 @@ class Ids:
             # 48 bits of milliseconds and 12 of their fraction, counted on where the clock stands still or goes back.
             first = max(milliseconds << 12 | rest * 4096 // 1_000_000, self._last + 1)
             self._last = first + count - 1
-            tails = [self._random.getrandbits(62) for _ in range(count)]
-        return [_text(first + i, tail) for i, tail in enumerate(tails)]
+            tails = self._random.randbytes(8 * count).hex()
+        return [_text(first + i, tails[16 * i : 16 * i + 16]) for i in range(count)]
 
 
-def _text(moment: int, tail: int) -> str:
-    digits = f"{(moment >> 12 << 16 | 0x7000 | moment & 0xFFF) << 64 | 1 << 63 | tail:032x}"
-    return f"{digits[:8]}-{digits[8:12]}-{digits[12:16]}-{digits[16:20]}-{digits[20:]}"
+_VARIANT = {digit: "89ab"[int(digit, 16) & 3] for digit in "0123456789abcdef"}
+"""The first two of the 64 random bits give way to the mark of RFC 9562."""
+
+
+def _text(moment: int, tail: str) -> str:
+    head = f"{moment:015x}"
+    return f"{head[:8]}-{head[8:12]}-7{head[12:]}-{_VARIANT[tail[0]]}{tail[1:4]}-{tail[4:]}"

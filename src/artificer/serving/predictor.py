@@ -25,6 +25,20 @@ MAX_ID: Final = 200
 
 
 @dataclass(frozen=True, slots=True)
+class Ask:
+    """What one request wants to know.
+
+    Attributes
+    ----------
+    rows : one mapping of column names to JSON values for each row.
+    coverage : how surely the truth is to lie in the interval or set that is added to each prediction.
+    """
+
+    rows: Sequence[Any]
+    coverage: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class Answer:
     """What a request is told, and what the journal keeps of it; one of each per row, in the order of the rows.
 
@@ -71,17 +85,21 @@ class Predictor:
         self._middle = contract.middle
         self._levels = tuple(map(str, contract.levels))
         self._labels = tuple(contract.label(text) for text in contract.classes)
-        self._known = [frozenset(column.categories) for column in contract.of(Kind.STRINGS)]
+        # A missing category is never a new one, and a column without known ones knows all.
+        self._known = [
+            (j, frozenset(column.categories) | {MISSING_STRING})
+            for j, column in enumerate(contract.of(Kind.STRINGS))
+            if column.categories
+        ]
         self._used = frozenset(column.name for column in contract.columns)
 
     def answer(self, rows: Sequence[Any], at: float, coverage: float | None = None) -> Answer:
-        """Predict `rows`.
+        """Predict the rows of one request.
 
         Parameters
         ----------
-        rows : one mapping of column names to JSON values for each row.
+        rows, coverage : as in :class:`Ask`.
         at : the time to write down, seconds since 1970-01-01 UTC.
-        coverage : how surely the truth is to lie in the interval or set that is added to each prediction.
 
         Raises
         ------
@@ -92,29 +110,87 @@ class Predictor:
         ArtificerError
             The model gave something that is not a number.
         """
-        classes = self.bundle.contract.classes
         promise = None if coverage is None else self.bundle.promise(coverage)
         if not rows:
+            classes = self.bundle.contract.classes
             return Answer([], classes, coverage=None if promise is None else promise.coverage)
-        bundle = self.bundle
-        blocks, warnings = bundle.reader.read(rows)
-        of_rows: list[list[float]] = bundle.predict_blocks(blocks).tolist()
+        blocks, warnings = self.bundle.reader.read(rows)
+        scores = self.bundle.predict_blocks(blocks).tolist()
+        answer = self._told(rows, scores, at, warnings, self._unseen(blocks.strings))
+        return answer if promise is None else self._with_promise(answer, promise)
+
+    def answers(self, asks: Sequence[Ask], at: float) -> list[Answer | Exception]:
+        """Predict the rows of several requests in one run of the graph.
+
+        What is wrong with one request is its own answer, the error that :meth:`answer` would raise, and no other
+        request's. Each is told what it would be told alone.
+
+        Parameters
+        ----------
+        asks : the requests.
+        at : the time to write down, seconds since 1970-01-01 UTC.
+        """
+        # Without rows there is nothing to share, and a coverage may be refused before anything is read.
+        shared = [i for i, ask in enumerate(asks) if ask.rows and ask.coverage is None]
+        together = self._together([asks[i].rows for i in shared], at) if len(shared) > 1 else None
+        if together is None:
+            return [self._alone(ask, at) for ask in asks]
+        if len(shared) == len(asks):
+            return together
+        found = dict(zip(shared, together, strict=True))
+        return [found[i] if i in found else self._alone(ask, at) for i, ask in enumerate(asks)]
+
+    def _alone(self, ask: Ask, at: float) -> Answer | Exception:
+        try:
+            return self.answer(ask.rows, at, ask.coverage)
+        except Exception as error:  # handed on: whoever asked gets it, and nobody else
+            return error
+
+    def _together(self, groups: Sequence[Sequence[Any]], at: float) -> list[Answer | Exception] | None:
+        """Score the rows of several requests at once; None where the graph fails, and each must be tried alone."""
+        blocks, read = self.bundle.reader.read_each(groups)
+        try:
+            scores = self.bundle.predict_blocks(blocks).tolist()
+            strings = blocks.strings if self._unseen(blocks.strings) else None
+            given: list[Answer | Exception] = []
+            start = 0
+            for rows, warnings in zip(groups, read, strict=True):
+                if isinstance(warnings, ContractError):
+                    given.append(warnings)
+                    continue
+                end = start + len(rows)
+                unseen = 0 if strings is None else self._unseen(strings[start:end])
+                given.append(self._told(rows, scores[start:end], at, warnings, unseen))
+                start = end
+        except Exception:  # one row may be at fault, and the others are not to suffer for it
+            return None
+        return given
+
+    def _told(
+        self,
+        rows: Sequence[Any],
+        of_rows: list[list[float]],
+        at: float,
+        warnings: tuple[str, ...] = (),
+        unseen: int = 0,
+    ) -> Answer:
+        """Turn scores into what is told and kept."""
         # Plain Python: scores are finite if their sum is, and NumPy costs microseconds a call on a single row.
-        if not all(math.isfinite(sum(scores)) for scores in of_rows):
+        if not all(map(math.isfinite, map(sum, of_rows))):
             raise ArtificerError(
                 f"version {self.version} of {self.name} gave a score that is not a number; roll back to another version"
             )
         if warnings:
             rows = [self._without_extras(row) for row in rows]
         version, labels, middle = self._version, self._labels, self._middle
+        classes = self.bundle.contract.classes
         told = [labels[of.index(max(of))] for of in of_rows] if classes else [of[middle] for of in of_rows]
         names = self._ids.take(len(rows))
         entries = [
             PredictionEntry(name, at, version, row, scores, prediction)
             for name, row, scores, prediction in zip(names, rows, of_rows, told, strict=True)
         ]
-        answer = Answer(entries, classes, warnings, self._unseen(blocks.strings.tolist()), levels=self._levels)
-        return answer if promise is None else self._with_promise(answer, promise)
+        return Answer(entries, classes, warnings, unseen, levels=self._levels)
 
     def _with_promise(self, answer: Answer, promise: Promise) -> Answer:
         scores = np.array([entry.scores for entry in answer.entries])
@@ -174,13 +250,10 @@ class Predictor:
         """Leave out what the contract does not know: nobody asked the journal to keep it."""
         return {name: value for name, value in row.items() if name in self._used}
 
-    def _unseen(self, strings: list[list[str]]) -> int:
-        count = 0
-        for row in strings:
-            for text, known in zip(row, self._known, strict=True):
-                if text not in known and text != MISSING_STRING and known:
-                    count += 1
-        return count
+    def _unseen(self, strings: Any) -> int:
+        """Count the cells with a category that training did not know."""
+        columns = strings.T.tolist()
+        return sum([len(columns[j]) - sum(map(known.__contains__, columns[j])) for j, known in self._known])
 
 
 def shown(value: Any) -> Any:

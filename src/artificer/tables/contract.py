@@ -16,6 +16,7 @@ import numpy as np
 from artificer.errors import ContractError, Violation
 from artificer.tables.cells import READERS, ColumnSpec, RuleError, canonical_text
 from artificer.tables.formats import number_format, time_format
+from artificer.tables.rows import Memo, WholeRows
 from artificer.types import FLOAT32_MAX, MISSING_STRING, MISSING_TIME, Blocks, Json, Kind, Role, Task
 
 __all__ = ["ColumnSpec", "Contract", "LabelKind", "RowReader", "canonical_text"]
@@ -26,7 +27,8 @@ CONTRACT_FORMAT = 1
 MAX_VIOLATIONS = 100
 NOT_AN_OBJECT = "must be an object of column names and values"
 
-_MEMO_LIMIT = 4096
+WHOLE_FROM = 4
+"""From so many rows on whole columns are looked at; for fewer, NumPy's price for a call is more than the cells' own."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -187,13 +189,15 @@ class RowReader:
 
     def __init__(self, contract: Contract) -> None:
         self.contract = contract
+        memos = {c.name: Memo(c, MISSING_STRING) for c in contract.of(Kind.STRINGS)}
+        memos |= {c.name: Memo(c, MISSING_TIME) for c in contract.of(Kind.TIMES)}
         self._numbers = [(c.name, c, c.role is Role.NUMERIC) for c in contract.of(Kind.NUMBERS)]
-        self._strings: list[tuple[str, ColumnSpec, dict[Any, str]]] = [
-            (c.name, c, {}) for c in contract.of(Kind.STRINGS)
-        ]
-        self._times: list[tuple[str, ColumnSpec, dict[Any, int]]] = [(c.name, c, {}) for c in contract.of(Kind.TIMES)]
+        self._strings = [(c.name, c, memos[c.name].known.get) for c in contract.of(Kind.STRINGS)]
+        self._times = [(c.name, c, memos[c.name].known.get) for c in contract.of(Kind.TIMES)]
         self._texts = [(c.name, c) for c in contract.of(Kind.TEXTS)]
         self._known = frozenset(c.name for c in contract.columns) | {contract.target}
+        self._memos = memos
+        self._whole = WholeRows({kind: contract.of(kind) for kind in Kind}, memos, self._known)
 
     def read(self, rows: Sequence[Mapping[str, Any] | Any]) -> tuple[Blocks, tuple[str, ...]]:
         """Read `rows` in their order.
@@ -207,6 +211,39 @@ class RowReader:
         ContractError
             Some cells break the contract; ``violations`` names each (the first hundred).
         """
+        if len(rows) >= WHOLE_FROM:
+            blocks = self._whole.read(rows)
+            if blocks is not None:
+                return blocks, ()
+        return self._read_cells(rows)
+
+    def read_each(
+        self, groups: Sequence[Sequence[Mapping[str, Any] | Any]]
+    ) -> tuple[Blocks, list[tuple[str, ...] | ContractError]]:
+        """Read the rows of several requests into one set of blocks, each held to the contract by itself.
+
+        Returns
+        -------
+        Blocks of the rows of all groups that keep the contract, in their order; and for each group what :meth:`read`
+        gives or raises: its warnings, or the error that keeps its rows out of the blocks.
+        """
+        rows = [row for group in groups for row in group]
+        whole = self._whole.read(rows) if len(rows) >= WHOLE_FROM else None
+        if whole is not None:
+            return whole, [()] * len(groups)
+        parts: list[Blocks] = []
+        found: list[tuple[str, ...] | ContractError] = []
+        for group in groups:
+            try:
+                blocks, warnings = self.read(group)
+            except ContractError as error:
+                found.append(error)
+            else:
+                parts.append(blocks)
+                found.append(warnings)
+        return Blocks.joined(parts) if parts else self._read_cells(())[0], found
+
+    def _read_cells(self, rows: Sequence[Mapping[str, Any] | Any]) -> tuple[Blocks, tuple[str, ...]]:
         numbers: list[float] = []
         strings: list[str] = []
         times: list[int] = []
@@ -230,22 +267,14 @@ class RowReader:
                     numbers.append(value)
                 else:
                     numbers.append(self._cell(value, column, index, violations, math.nan))
-            for name, column, categories in self._strings:
+            for name, column, remembered in self._strings:
                 value = get(name)
-                text = categories.get(value) if type(value) is str else None
-                if text is None:
-                    text = self._cell(value, column, index, violations, MISSING_STRING)
-                    if type(value) is str and not violations and len(value) <= 200 and len(categories) < _MEMO_LIMIT:
-                        categories[value] = text
-                strings.append(text)
-            for name, column, moments in self._times:
+                text = remembered(value) if type(value) is str else None
+                strings.append(self._cell(value, column, index, violations, MISSING_STRING) if text is None else text)
+            for name, column, remembered in self._times:
                 value = get(name)
-                moment = moments.get(value) if type(value) is str else None
-                if moment is None:
-                    moment = self._cell(value, column, index, violations, MISSING_TIME)
-                    if type(value) is str and not violations and len(value) <= 200 and len(moments) < _MEMO_LIMIT:
-                        moments[value] = moment
-                times.append(moment)
+                moment = remembered(value) if type(value) is str else None
+                times.append(self._cell(value, column, index, violations, MISSING_TIME) if moment is None else moment)
             for name, column in self._texts:
                 texts.append(self._cell(get(name), column, index, violations, MISSING_STRING))
             if len(violations) >= MAX_VIOLATIONS:
@@ -261,10 +290,10 @@ class RowReader:
         )
         return blocks, tuple(f'column "{name}" is not part of the model and was ignored' for name in sorted(extra))
 
-    @staticmethod
-    def _cell(value: Any, column: ColumnSpec, row: int, violations: list[Violation], stand_in: Any) -> Any:
+    def _cell(self, value: Any, column: ColumnSpec, row: int, violations: list[Violation], stand_in: Any) -> Any:
         try:
-            return READERS[column.role](value, column)
+            memo = self._memos.get(column.name)
+            return READERS[column.role](value, column) if memo is None else memo.read(value)
         except RuleError as broken:
             violations.append(Violation(row, column.name, _shown(value), broken.args[0]))
             return stand_in

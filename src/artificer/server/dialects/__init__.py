@@ -1,0 +1,1 @@
+"""How bodies of requests say rows and answers say predictions: one file a dialect."""
