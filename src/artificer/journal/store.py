@@ -14,6 +14,7 @@ from __future__ import annotations
 
 import json
 import sqlite3
+import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -21,6 +22,7 @@ from typing import Final
 from urllib.parse import quote
 
 from artificer.errors import JournalError
+from artificer.journal import tail
 from artificer.journal.segments import Segment
 from artificer.types import Json
 
@@ -111,6 +113,8 @@ def open_for_writing(path: Path) -> sqlite3.Connection:
     JournalError
         When the place cannot be written, or holds something else, or a newer format.
     """
+    logged = tail.logged_pages(path)
+    damaged = tail.set_aside(path) if tail.is_cut_short(path) else None
     try:
         connection = sqlite3.connect(path, timeout=BUSY_SECONDS, isolation_level=None, check_same_thread=False)
     except (OSError, sqlite3.Error) as error:
@@ -124,6 +128,7 @@ def open_for_writing(path: Path) -> sqlite3.Connection:
         # 4 MB: reused from then on, a log of a constant size syncs in half the time of one that still grows, while a
         # larger one makes the commits that carry a checkpoint slower.
         connection.execute("pragma wal_autocheckpoint = 1000")
+        _tell_what_was_cut(connection, path, logged, damaged)
     except sqlite3.Error as error:
         connection.close()
         raise JournalError(f"the journal {path} cannot be written: {error}; check the disk and the file.") from error
@@ -131,6 +136,17 @@ def open_for_writing(path: Path) -> sqlite3.Connection:
         connection.close()
         raise
     return connection
+
+
+def _tell_what_was_cut(connection: sqlite3.Connection, path: Path, logged: int, damaged: Path | None) -> None:
+    if damaged is not None:
+        cut = tail.Cut(set_aside=damaged.name, saved=tail.save_into(connection, damaged))
+    elif logged and (pages := tail.unfinished_pages(connection, logged)):
+        cut = tail.Cut(pages=pages)
+    else:
+        return
+    tail.report(path, cut)
+    note(connection, "cut", time.time(), {"what": cut.sentence, "pages": cut.pages, "saved": cut.saved})
 
 
 def open_for_reading(path: Path) -> sqlite3.Connection:
