@@ -112,6 +112,9 @@ CONTRACT = Contract(
         ColumnSpec("tags", Role.TEXT, "", "List(String)", format="list"),
         ColumnSpec("sizes", Role.TEXT, "", "List(Float64)", format="list"),
         ColumnSpec("written", Role.TEXT, "", "String", format="list"),
+        ColumnSpec("depth", Role.NUMERIC, "", "Float64", codes=(-999.0, -99.9, 1e30)),
+        ColumnSpec("size", Role.NUMERIC, "", "String", format="1,234.5 kg", missing=("?",), codes=(-200.0,)),
+        ColumnSpec("until", Role.DATETIME, "", "String", format="%d/%m/%Y", codes=(253402214400.0,)),
     ),
     target="y",
     task=Task.REGRESSION,
@@ -142,13 +145,16 @@ ROW = st.fixed_dictionaries(
         "tags": maybe(st.lists(maybe(ANY_TEXT), max_size=4)),
         "sizes": maybe(st.lists(maybe(st.floats(allow_nan=False, allow_infinity=False)), max_size=3)),
         "written": maybe(st.lists(st.one_of(ANY_TEXT, st.integers(-9, 9), st.booleans()), max_size=3).map(json.dumps)),
+        "depth": maybe(st.one_of(st.floats(-1e3, 1e3), st.sampled_from([-999.0, -99.9, -99.90000001, 1e30]))),
+        "size": maybe(st.sampled_from(["-200 kg", "-200.0", "200", "-2,200.5 kg", "?", " -200kg "])),
+        "until": maybe(st.sampled_from(["31/12/9999", "9999-12-31", "9999-12-31T00:00:01", "30/12/9999"])),
     }
 )
 SCHEMA = {
     "float": pl.Float64, "text": pl.String, "int": pl.Int64, "price": pl.String, "flag": pl.Boolean, "said": pl.String,
     "code": pl.Int64, "weight": pl.Float64, "at": pl.Datetime("us"), "day": pl.String, "epoch": pl.Float64,
     "key": pl.String, "story": pl.String, "tags": pl.List(pl.String), "sizes": pl.List(pl.Float64),
-    "written": pl.String,
+    "written": pl.String, "depth": pl.Float64, "size": pl.String, "until": pl.String,
 }  # fmt: skip
 
 

@@ -51,7 +51,9 @@ def test_blanks_in_a_column_of_numbers(dev_data: Path) -> None:
 
 def test_decimal_commas_and_odd_times(dev_data: Path) -> None:
     ready = prepare(read_source(dev_data / "air_quality_raw.csv").frame, target="C6H6(GT)", time="Date")
-    assert ready.rows.dropped_target_missing == 114
+    assert ready.rows.dropped_target_missing == 114 + 366  # empty lines, and lines whose target is -200
+    assert float(ready.y.min()) > 0
+    assert ready.contract.column("PT08.S1(CO)").codes == (-200.0,)
     assert ready.contract.column("Time").format == "%H.%M.%S"
     assert ready.contract.column("Date").format == "%d/%m/%Y"
     assert ready.contract.column("T").format == "1234,5"

@@ -6,6 +6,7 @@ Each function opens a project, does one thing, and returns a documented, version
 from artificer.api.common import threads
 from artificer.api.journal import journal_forget, journal_query, journal_seal, journal_status, journal_verify
 from artificer.api.projects import init, run_project, train_project, write_run_report
+from artificer.api.quality import check
 from artificer.api.serving import export, predict_file, server_command
 from artificer.api.training import Model, Run, load, train
 from artificer.api.versions import history, models, monitor, promote, rollback
@@ -13,6 +14,7 @@ from artificer.api.versions import history, models, monitor, promote, rollback
 __all__ = [
     "Model",
     "Run",
+    "check",
     "export",
     "history",
     "init",

@@ -173,6 +173,7 @@ def train(
     monotone: Mapping[str, str] | None = None,
     ids: Sequence[str] = (),
     drop: Sequence[str] = (),
+    as_is: Sequence[str] = (),
     requirements: Sequence[str] = (),
     seed: int = 0,
     folder: str | Path | None = None,
@@ -190,6 +191,7 @@ def train(
     weight : the column that says how much each row counts.
     class_weights : "balanced", or how much the rows of each class count in learning.
     monotone : columns with which the prediction may only rise ("increasing") or only fall ("decreasing").
+    as_is : columns in which no number or time is taken for a code of a missing cell, as -999 may be.
     folder : where the run's files go; a temporary folder that lives as long as the run when None.
 
     Examples
@@ -217,6 +219,7 @@ def train(
         "monotone": monotone,
         "id": list(ids),
         "drop": list(drop),
+        "as_is": list(as_is),
     }
     training = {
         "budget": budget,

@@ -79,6 +79,34 @@ def train(document: Json) -> None:
     console.print(f"{document['seconds']:.1f} s")
 
 
+def check(document: Json) -> None:
+    console = _console()
+    for finding in document["findings"]:
+        _finding(console, finding)
+    if not document["findings"]:
+        console.print("The checks found nothing to report.")
+    for note in document["notes"]:
+        console.print(f"note: {escape(note)}")
+    counts, rows = document["counts"], document["rows"]
+    undone = sum(run["state"] != "done" for run in document["checks"])
+    console.print(
+        f"{counts['error']} errors, {counts['warning']} warnings, {counts['info']} notes in {rows['read']:,} rows and "
+        f"{document['columns']:,} columns; {len(document['checks']) - undone} checks"
+        f"{f', {undone} not done' if undone else ''}, {document['seconds']:.1f} s."
+    )
+    if document["report"]:
+        console.print(f"Report: {escape(document['report'])}", soft_wrap=True)
+
+
+def _finding(console: Console, finding: Json) -> None:
+    style = {"error": "bold red", "warning": "yellow"}.get(finding["severity"], "dim")
+    console.print(f"[{style}]{finding['severity']}[/] {finding['rule']}: {escape(finding['evidence'])}")
+    rows = ", ".join(str(row) for row in finding["rows"][:5])
+    where = f" (rows {rows}{', …' if finding['count'] > 5 else ''})" if rows else ""
+    done = "done: " if finding["applied"] else ""
+    console.print(f"  {done}{escape(finding['mend'])}{where}")
+
+
 def predict(document: Json) -> None:
     console = _console()
     by = f"version {document['version']}" if document["version"] else "the bundle"

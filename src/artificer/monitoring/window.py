@@ -228,6 +228,7 @@ def label_reader(contract: Contract) -> Any:
     (1, 1, 1, None, None)
     """
     codes = {text: code for code, text in enumerate(contract.classes)}
+    missing = {code for column in contract.columns if column.name == contract.target for code in column.codes}
 
     def code_of(value: Any) -> int | None:
         return None if value is None else codes.get(canonical_text(value))
@@ -237,7 +238,7 @@ def label_reader(contract: Contract) -> Any:
             number = float(value)
         except (TypeError, ValueError, OverflowError):
             return None
-        return number if math.isfinite(number) and not isinstance(value, bool) else None
+        return number if math.isfinite(number) and not isinstance(value, bool) and number not in missing else None
 
     return code_of if codes else number_of
 

@@ -184,6 +184,12 @@ class Data(Section):
         {"price": "decreasing"},
     )
     drop: Names = _key((), "Columns to leave out.", 'a list of names, like ["a", "b"]')
+    as_is: Names = _key(
+        (),
+        "Columns in which every number and time is a value; in others one that is proven to stand for a missing cell "
+        "(-999, 9999-12-31) is taken as missing.",
+        'a list of names, like ["a", "b"]',
+    )
     max_reject_share: Number = _key(
         0.05, "The share of lines that may be unreadable before the run stops.", "a number from 0 to 1", ge=0, le=1
     )

@@ -4,18 +4,43 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Iterator
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field, replace
+from functools import cached_property
 from typing import TYPE_CHECKING, ClassVar, Literal, TypeAlias
 
+import numpy as np
+from numpy.typing import NDArray
+
+from artificer.errors import TargetError
 from artificer.plugins import members
-from artificer.tables.arrays import Breach
-from artificer.tables.contract import Contract
-from artificer.types import Blocks, Doubles, Ints, Json
+from artificer.tables.arrays import Breach, column_numbers, column_times, encode_target, to_blocks
+from artificer.tables.contract import ColumnSpec, Contract
+from artificer.types import MISSING_TIME, Blocks, Doubles, Ints, Json, Kind, Role
 
 if TYPE_CHECKING:
     import polars as pl
 
 Severity: TypeAlias = Literal["info", "warning", "error"]
+Mask: TypeAlias = NDArray[np.bool_]
+
+MAX_EXAMPLES = 3
+MAX_ROWS = 10
+"""So many of the rows concerned are named."""
+
+
+@dataclass(frozen=True, slots=True)
+class Sample:
+    """How many rows a check looked at, of how many, and how far the share in the whole table may be from its own.
+
+    Attributes
+    ----------
+    margin : half the width of the 95 % interval of the share; None where the rows in a sample tell only that there
+        are at least so many in the table (copies, whose twins may have stayed outside).
+    """
+
+    rows: int
+    of: int
+    margin: float | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,6 +57,9 @@ class Finding:
     evidence : what was seen, one sentence with numbers.
     mend : what to do about it, or what was done.
     applied : whether the mend has already been made.
+    rows : places of some of the rows concerned, from 0, in the table as it was given; a check gives places in the rows
+        it looked at, and the runner translates.
+    sample : where only a part of the rows was looked at.
     """
 
     rule: str
@@ -43,38 +71,109 @@ class Finding:
     evidence: str
     mend: str
     applied: bool = False
+    rows: tuple[int, ...] = ()
+    sample: Sample | None = None
 
     def to_json(self) -> Json:
         """JSON-ready form."""
-        return {**asdict(self), "examples": list(self.examples)}
+        return {**asdict(self), "examples": list(self.examples), "rows": list(self.rows)}
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Checked:
     """What checks look at: one table, possibly a sample of it, raw and under its contract.
 
     Attributes
     ----------
-    frame : n raw rows.
-    blocks : the same rows as the model sees them.
-    y : class codes or values, n; None when the table has no target.
-    breaches : cells that became missing because they break the contract.
+    frame : n raw rows, in the table's order.
+    total : rows of the whole table; n when None.
+    places : where each of the n rows stands in the table as it was given; from 0 on when None.
+    test : which of the n rows are kept for the test; None where no split is known.
     """
 
     frame: pl.DataFrame
     contract: Contract
-    blocks: Blocks
-    y: Ints | Doubles | None
-    breaches: tuple[Breach, ...]
+    total: int | None = None
+    places: Ints | None = None
+    test: Mask | None = None
+    _numbers: dict[str, Doubles] = field(default_factory=dict, repr=False, compare=False)
+
+    @cached_property
+    def _read(self) -> tuple[Blocks, tuple[Breach, ...]]:
+        relaxed = tuple(replace(column, nullable=True) for column in self.contract.columns)
+        return to_blocks(self.frame, replace(self.contract, columns=relaxed), strict=False)
+
+    @property
+    def blocks(self) -> Blocks:
+        """The rows as the model sees them."""
+        return self._read[0]
+
+    @property
+    def breaches(self) -> tuple[Breach, ...]:
+        """Cells that became missing because they break the contract."""
+        return self._read[1]
+
+    @cached_property
+    def y(self) -> Ints | Doubles | None:
+        """Class codes or values, n; None when the table has no target, or an unknown one."""
+        try:
+            return encode_target(self.frame, self.contract)
+        except (TargetError, StopIteration):
+            return None
 
     def share(self, count: int) -> float:
         return count / max(self.frame.height, 1)
 
+    def features(self, kind: Kind) -> Iterator[tuple[ColumnSpec, NDArray[np.generic]]]:
+        """Feature columns of a kind as the model sees them, but numbers in double precision."""
+        for j, spec in enumerate(self.contract.of(kind)):
+            yield spec, self.numbers(spec.name) if spec.role is Role.NUMERIC else self.blocks.of(kind)[:, j]
+
+    def numbers(self, name: str) -> Doubles:
+        """A column that is read as numbers, n, NaN where a cell is missing or none. Not to be written to."""
+        if name not in self._numbers:
+            values = column_numbers(self.frame[name], self.contract.column(name))
+            values.flags.writeable = False
+            self._numbers[name] = values
+        return self._numbers[name]
+
+    def as_written(self, spec: ColumnSpec) -> Doubles:
+        """Numbers, or times as epoch seconds, n, with codes for missing cells as they stand, NaN where unreadable."""
+        plain = replace(spec, codes=())
+        if spec.role is not Role.DATETIME:
+            return column_numbers(self.frame[spec.name], plain)
+        seconds = column_times(self.frame[spec.name], plain)
+        return np.where(seconds == MISSING_TIME, np.nan, seconds.astype(np.float64))
+
+    def take(self, rows: Ints) -> Checked:
+        """A part of the rows, in their order."""
+        return Checked(
+            self.frame[rows],
+            self.contract,
+            self.frame.height if self.total is None else self.total,
+            rows if self.places is None else self.places[rows],
+            None if self.test is None else self.test[rows],
+        )
+
 
 class Check(ABC):
-    """Looks for one kind of trouble. Members hold no state and change nothing."""
+    """Looks for one kind of trouble. Members hold no state and change nothing.
+
+    Attributes
+    ----------
+    seconds : after so long the check is ended and reported as not done.
+    rows, megabytes : what it may look at, and what its table may weigh; of larger tables it is given a random sample.
+    deep : whether it fits models, for which a short training has no time.
+    counts : ``share`` where the share of rows found in a sample is an estimate of the table's; ``least`` where a
+        sample can only show fewer than there are.
+    """
 
     name: ClassVar[str]
+    seconds: ClassVar[float] = 10.0
+    rows: ClassVar[int] = 200_000
+    megabytes: ClassVar[int] = 512
+    deep: ClassVar[bool] = False
+    counts: ClassVar[Literal["share", "least"]] = "share"
 
     @abstractmethod
     def run(self, table: Checked) -> Iterator[Finding]:
@@ -84,3 +183,29 @@ class Check(ABC):
 def checks() -> dict[str, type[Check]]:
     """Every registered check by name."""
     return members("artificer.quality", Check, "artificer.checks")
+
+
+def first_rows(mask: Mask | Ints) -> tuple[int, ...]:
+    """The first rows of a mask, or of places, as a finding names them."""
+    places = np.flatnonzero(mask) if mask.dtype == np.bool_ else mask
+    return tuple(int(row) for row in places[:MAX_ROWS])
+
+
+def shown(values: NDArray[np.generic]) -> tuple[str, ...]:
+    """A few different values as the examples of a finding.
+
+    Examples
+    --------
+    >>> shown(np.array([3.0, 3.0, 0.25])), shown(np.array(["b", "a"], dtype=object))
+    (('3', '0.25'), ('b', 'a'))
+    """
+    found = dict.fromkeys(as_text(value) for value in values[:1000])
+    return tuple(found)[:MAX_EXAMPLES]
+
+
+def as_text(value: object) -> str:
+    """One value for people: numbers without needless digits, texts cut short."""
+    if isinstance(value, (float, np.floating)):
+        number = float(value)
+        return str(int(number)) if number.is_integer() and abs(number) < 1e15 else f"{number:.6g}"
+    return str(value)[:100]

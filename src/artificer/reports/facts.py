@@ -163,12 +163,13 @@ def data(document: Json) -> Json:
             for name, n, colour, means in fates
         ],
         "rejects": plain(document["rejects"]) if document.get("rejects") else None,
-        "findings": long_table([_finding(item) for item in findings]),
+        "findings": long_table([finding_row(item) for item in findings]),
         "notes": [plain(note) for note in document.get("notes") or ()],
     }
 
 
-def _finding(item: Json) -> Json:
+def finding_row(item: Json) -> Json:
+    """A finding as tables show it."""
     severity = str(item.get("severity") or "info")
     return {
         "rule": plain(item.get("rule") or "").replace("_", " "),
@@ -179,6 +180,7 @@ def _finding(item: Json) -> Json:
         "mend": plain(item["mend"]) if item.get("mend") else "",
         "applied": bool(item.get("applied")),
         "examples": ", ".join(plain(example, 60) for example in (item.get("examples") or ())[:3]),
+        "places": ", ".join(count(row) for row in (item.get("rows") or ())[:5]),
         "rows": count(item.get("count")) if item.get("count") else "",
         "share": share(item.get("share")) if item.get("count") else "",
     }

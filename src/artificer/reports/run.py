@@ -49,10 +49,10 @@ def render_report(document: Json) -> str:
 
     starting.join()
     return str(
-        _template().render(
+        template("run.html").render(
             version=__version__,
             colours=style_sheet(),
-            style=(_HERE / "style.css").read_text(encoding="utf-8"),
+            style=style_text(),
             head=facts.headline(document),
             verdict=facts.verdict(document),
             data=facts.data(document),
@@ -89,8 +89,14 @@ def _start_renderer() -> None:
     vl_convert.vegalite_to_svg({"data": {"values": [{}]}, "mark": "point"})
 
 
+def style_text() -> str:
+    """The style sheet of every report."""
+    return (_HERE / "style.css").read_text(encoding="utf-8")
+
+
 @cache
-def _template() -> Any:
+def template(name: str) -> Any:
+    """A report's template."""
     from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
     environment = Environment(
@@ -101,4 +107,4 @@ def _template() -> Any:
         lstrip_blocks=True,
         keep_trailing_newline=True,
     )
-    return environment.get_template("run.html")
+    return environment.get_template(name)

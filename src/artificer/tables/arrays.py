@@ -30,6 +30,7 @@ from artificer.tables.cells import (
     ColumnSpec,
     RuleError,
     canonical_text,
+    is_code,
     read_tokens,
 )
 from artificer.tables.contract import MAX_VIOLATIONS, Contract
@@ -206,6 +207,8 @@ def _numbers(series: pl.Series, column: ColumnSpec) -> Cells:
         return np.full(len(series), np.nan), [(NOT_A_NUMBER, series.is_not_null().to_numpy())]
     infinite = np.isinf(values)
     values = np.clip(np.where(infinite, np.nan, values), -FLOAT32_MAX, FLOAT32_MAX)
+    if column.codes:
+        values[is_code(values, column)] = np.nan
     return values, [(NOT_A_NUMBER, bad), (NOT_FINITE, infinite)]
 
 
@@ -336,11 +339,18 @@ def _times(series: pl.Series, column: ColumnSpec) -> Cells:
     return seconds.fill_null(MISSING_TIME).to_numpy().astype(np.int64), []
 
 
+def _coded_times(series: pl.Series, column: ColumnSpec) -> Cells:
+    values, broken = _times(series, column)
+    if column.codes:
+        values = np.where(is_code(values, column), MISSING_TIME, values)
+    return values, broken
+
+
 _COLUMNS: dict[Role, Callable[[pl.Series, ColumnSpec], Cells]] = {
     Role.NUMERIC: _numbers,
     Role.BOOLEAN: _booleans,
     Role.CATEGORICAL: _categories,
-    Role.DATETIME: _times,
+    Role.DATETIME: _coded_times,
     Role.TEXT: _tokens,
 }
 _STAND_INS: dict[Role, Callable[[int], Any]] = {
@@ -360,7 +370,7 @@ def column_numbers(series: pl.Series, column: ColumnSpec) -> Doubles:
 
 def column_times(series: pl.Series, column: ColumnSpec) -> Ints:
     """Read a column as epoch seconds (n), ``MISSING_TIME`` where a cell is missing or is none."""
-    values: Ints = _times(series, column)[0]
+    values: Ints = _coded_times(series, column)[0]
     return values
 
 

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from typing import Any, TypeVar
 
 import numpy as np
+from numpy.typing import NDArray
 
 from artificer.tables.formats import EARLIEST, LATEST, WHITESPACE, number_format, time_format
 from artificer.tables.words import list_text, token_text
@@ -73,6 +74,8 @@ class ColumnSpec:
     categories : known ones at training, most frequent first, capped; others are allowed.
     low, high : range of the numbers (or of the epoch seconds) at training; not enforced.
     missing : texts that stand for a missing cell in this column, besides the empty one.
+    codes : numbers (or epoch seconds) that stand for a missing cell, such as -999; told apart in single precision, as
+        the model sees them.
     """
 
     name: str
@@ -85,11 +88,26 @@ class ColumnSpec:
     low: float | None = None
     high: float | None = None
     missing: tuple[str, ...] = ()
+    codes: tuple[float, ...] = ()
 
     @property
     def kind(self) -> Kind | None:
         """Which block the column lies in; None for columns that do not feed the model."""
         return KIND_OF_ROLE.get(self.role)
+
+
+def is_code(values: NDArray[Any], column: ColumnSpec) -> NDArray[np.bool_]:
+    """Which values (n) of a numeric or datetime column are codes for a missing cell.
+
+    Examples
+    --------
+    >>> spec = ColumnSpec("depth", Role.NUMERIC, "numbers", "Float64", codes=(-99.9,))
+    >>> is_code(np.array([1.5, -99.9]), spec).tolist()
+    [False, True]
+    """
+    if values.dtype.kind == "f":
+        return np.isin(values.astype(np.float32), np.array(column.codes, dtype=np.float32))
+    return np.isin(values, np.array(column.codes, dtype=np.int64))
 
 
 class RuleError(Exception):

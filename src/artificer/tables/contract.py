@@ -14,7 +14,7 @@ from typing import Any, Literal, TypeAlias
 import numpy as np
 
 from artificer.errors import ContractError, Violation
-from artificer.tables.cells import READERS, ColumnSpec, RuleError, canonical_text
+from artificer.tables.cells import READERS, ColumnSpec, RuleError, canonical_text, is_code
 from artificer.tables.formats import number_format, time_format
 from artificer.tables.rows import Memo, WholeRows
 from artificer.types import FLOAT32_MAX, MISSING_STRING, MISSING_TIME, Blocks, Json, Kind, Role, Task
@@ -97,7 +97,7 @@ class Contract:
 
     def to_json(self) -> Json:
         """JSON-ready form; ``from_json`` gives an equal contract back."""
-        data = {"format": CONTRACT_FORMAT, **asdict(self), "columns": [asdict(column) for column in self.columns]}
+        data = {"format": CONTRACT_FORMAT, **asdict(self), "columns": [_column_to_json(c) for c in self.columns]}
         if not self.levels:  # a reader that knows no quantiles reads it as before
             del data["levels"]
         return data
@@ -135,6 +135,11 @@ class Contract:
         names = [column.name for column in self.columns]
         if not isinstance(self.target, str) or len(set(names)) != len(names):
             raise ContractError("the contract names a column twice or has no target; take it from an intact bundle")
+        if any(column.codes and not column.nullable for column in self.columns if column.kind is not None):
+            raise ContractError(
+                "the contract has codes for missing cells in a column that may not be missing; take it from an intact "
+                "bundle"
+            )
         if self.label_kind not in ("string", "int", "float", "bool"):
             raise ContractError(
                 f"the contract's label kind {self.label_kind!r} is unknown; take it from an intact bundle"
@@ -153,6 +158,13 @@ def are_levels(levels: Sequence[float]) -> bool:
     return all(low < high for low, high in pairwise(edges))
 
 
+def _column_to_json(column: ColumnSpec) -> Json:
+    data = asdict(column)
+    if not column.codes:  # a reader that knows no codes reads it as before
+        del data["codes"]
+    return data
+
+
 def _column_from_json(data: Json) -> ColumnSpec:
     column = ColumnSpec(
         **{
@@ -160,6 +172,7 @@ def _column_from_json(data: Json) -> ColumnSpec:
             "role": Role(data["role"]),
             "categories": tuple(map(str, data.get("categories", ()))),
             "missing": tuple(map(str, data.get("missing", ()))),
+            "codes": tuple(map(float, data.get("codes", ()))),
         }
     )
     if not isinstance(column.name, str):
@@ -195,6 +208,12 @@ class RowReader:
         self._strings = [(c.name, c, memos[c.name].known.get) for c in contract.of(Kind.STRINGS)]
         self._times = [(c.name, c, memos[c.name].known.get) for c in contract.of(Kind.TIMES)]
         self._texts = [(c.name, c) for c in contract.of(Kind.TEXTS)]
+        self._coded = [
+            (kind, j, c)
+            for kind in (Kind.NUMBERS, Kind.TIMES)
+            for j, c in enumerate(contract.of(kind))
+            if c.codes and c.role is not Role.BOOLEAN
+        ]
         self._known = frozenset(c.name for c in contract.columns) | {contract.target}
         self._memos = memos
         self._whole = WholeRows({kind: contract.of(kind) for kind in Kind}, memos, self._known)
@@ -288,6 +307,9 @@ class RowReader:
             np.array(times, dtype=np.int64).reshape(n, len(self._times)),
             np.array(texts, dtype=object).reshape(n, len(self._texts)),
         )
+        for kind, j, column in self._coded:
+            values = blocks.of(kind)[:, j]
+            values[is_code(values, column)] = math.nan if kind is Kind.NUMBERS else MISSING_TIME
         return blocks, tuple(f'column "{name}" is not part of the model and was ignored' for name in sorted(extra))
 
     def _cell(self, value: Any, column: ColumnSpec, row: int, violations: list[Violation], stand_in: Any) -> Any:

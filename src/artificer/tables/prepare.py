@@ -21,7 +21,7 @@ from artificer.tables.arrays import (
 )
 from artificer.tables.contract import ColumnSpec, Contract
 from artificer.tables.door import to_polars
-from artificer.tables.roles import infer_roles, read_columns, typed_spec
+from artificer.tables.roles import infer_roles, missing_codes, read_columns, shown_codes, typed_spec
 from artificer.tables.target import Question, check_target, infer_task
 from artificer.types import MISSING_STRING, MISSING_TIME, Blocks, Doubles, Floats, Ints, Kind, Role, Strings, Task
 
@@ -80,6 +80,7 @@ def prepare(
     group: str | None = None,
     weight: str | None = None,
     drop: Collection[str] = (),
+    as_is: Collection[str] = (),
     positive: object = None,
     basis: pl.DataFrame | None = None,
 ) -> Prepared:
@@ -91,6 +92,7 @@ def prepare(
     target : the column to predict; rows without it are dropped and counted.
     task, positive : stated by the user, or None to infer them.
     time, group, weight, ids, drop : columns with a purpose of their own.
+    as_is : columns in which no number or time is taken for a code of a missing cell; the target may be one.
     basis : rows of the same columns by which the task, roles and formats are decided in place of the table's own: rows
         that came later do not change what a column is.
 
@@ -113,7 +115,7 @@ def prepare(
     check_target(whole, target)
     if target in ids or target in drop or target in (time, group, weight):
         raise DataError(f'"{target}" is the target and cannot serve another purpose; name it once')
-    spec, label = _read_target(whole, target, basis)
+    spec, label = _read_target(whole, target, basis, as_is)
     kept = label.is_not_null().to_numpy()
     frame = whole.filter(pl.Series(kept))
     if frame.is_empty() and whole.height:
@@ -125,7 +127,9 @@ def prepare(
         found = infer_task(judged[target], spec).task
         task = found if found is not Task.BINARY else None  # a third class may have come
     question = infer_task(frame[target], spec, task=task, positive=positive)
-    specs, notes = infer_roles(judged, target, time=time, ids=ids, group=group, weight=weight, drop=drop)
+    everything = whole if basis is None else basis
+    named = {"time": time, "group": group, "weight": weight}
+    specs, notes = infer_roles(judged, target, **named, ids=ids, drop=drop, as_is=as_is, unlabelled=everything)
     specs = tuple(replace(spec, role=Role.TARGET, reason=question.reason) if s.name == target else s for s in specs)
     draft = Contract(specs, target, question.task, question.classes, question.positive, question.label_kind, time=time)
     if not any(s.kind for s in specs):
@@ -133,7 +137,7 @@ def prepare(
         reasons = reasons or "there is only the target"
         raise DataError(f"no column can feed a model ({reasons}); add numbers, categories, times or texts that vary")
     blocks, breaches = to_blocks(frame, draft, strict=False)
-    contract = replace(draft, columns=_describe(draft, blocks))
+    contract = replace(draft, columns=described(draft, blocks))
     rows = Rows(whole.height, frame.height, whole.height - frame.height)
     return Prepared(
         frame=frame,
@@ -148,16 +152,20 @@ def prepare(
         groups=_group_codes(frame[group]) if group is not None else None,
         times=_row_times(frame[time], contract.column(time)) if time is not None else None,
         breaches=breaches,
-        notes=(*_target_notes(target, rows, question), *notes, *_breach_notes(breaches)),
+        notes=(*_target_notes(spec, rows, question), *notes, *_breach_notes(breaches)),
     )
 
 
-def _read_target(frame: pl.DataFrame, target: str, basis: pl.DataFrame | None) -> tuple[ColumnSpec, pl.Series]:
+def _read_target(
+    frame: pl.DataFrame, target: str, basis: pl.DataFrame | None, as_is: Collection[str]
+) -> tuple[ColumnSpec, pl.Series]:
     """How the target is read, and its labels with null where there is none."""
     series = frame[target] if basis is None else basis[target]
     if series.dtype.is_nested():
         raise TargetError(f'the target "{target}" holds values of type {series.dtype}; name a column of single values')
     spec = typed_spec(series, read_columns(series.to_frame()).get(target))
+    if spec.role is Role.NUMERIC and target not in as_is:
+        spec = replace(spec, codes=missing_codes(series.to_frame(), [spec], strict=True).get(target, ()))
     return spec, _labels(frame[target], spec)
 
 
@@ -167,7 +175,7 @@ def _labels(series: pl.Series, spec: ColumnSpec) -> pl.Series:
     return label_texts(series, spec, "bool" if spec.role is Role.BOOLEAN else "string")
 
 
-def _describe(contract: Contract, blocks: Blocks) -> tuple[ColumnSpec, ...]:
+def described(contract: Contract, blocks: Blocks) -> tuple[ColumnSpec, ...]:
     """Add to each column what its cells at training were: missing or not, range, categories."""
     place = {name: (kind, j) for kind in Kind for j, name in enumerate(contract.names(kind))}
     made: list[ColumnSpec] = []
@@ -194,7 +202,7 @@ def _described(spec: ColumnSpec, kind: Kind, values: Floats | Strings | Ints) ->
         )
     present = values[~np.isnan(values)] if kind is Kind.NUMBERS else values[values != MISSING_TIME]
     low, high = (float(present.min()), float(present.max())) if len(present) else (None, None)
-    return replace(spec, nullable=len(present) < len(values), low=low, high=high)
+    return replace(spec, nullable=len(present) < len(values) or bool(spec.codes), low=low, high=high)
 
 
 def _group_codes(series: pl.Series) -> Ints:
@@ -243,8 +251,10 @@ def _row_times(series: pl.Series, spec: ColumnSpec) -> Ints:
     return out
 
 
-def _target_notes(target: str, rows: Rows, question: Question) -> tuple[str, ...]:
-    notes = []
+def _target_notes(spec: ColumnSpec, rows: Rows, question: Question) -> tuple[str, ...]:
+    notes, target = [], spec.name
+    if spec.codes:
+        notes.append(f'target "{target}": {shown_codes(spec)} stands for a missing value')
     if rows.dropped_target_missing:
         notes.append(f'{rows.dropped_target_missing} rows without a value of the target "{target}" were dropped')
     single = [name for name, count in zip(question.classes, question.counts, strict=True) if count == 1]

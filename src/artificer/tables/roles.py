@@ -10,12 +10,13 @@ import numpy as np
 import polars as pl
 
 from artificer.errors import DataError, nearest
-from artificer.tables.arrays import canonical_texts, column_numbers
+from artificer.tables.arrays import canonical_texts, column_numbers, column_times
 from artificer.tables.cells import LIST, RuleError, list_tokens
+from artificer.tables.codes import Code, number_codes, settled, time_codes
 from artificer.tables.contract import ColumnSpec
-from artificer.tables.formats import number_format
+from artificer.tables.formats import number_format, time_format
 from artificer.tables.parsing import Reading, read_text, stripped
-from artificer.types import Role
+from artificer.types import MISSING_TIME, Role
 
 KEY_NAME = re.compile(
     r"(?:^|[_\W])(?:id|ids|key|uuid|guid|index|idx|pk|nr|no|number|rownum|row)$|[a-z](?:Id|ID|Key|No|Nr)$"
@@ -44,6 +45,8 @@ def infer_roles(
     group: str | None = None,
     weight: str | None = None,
     drop: Collection[str] = (),
+    as_is: Collection[str] = (),
+    unlabelled: pl.DataFrame | None = None,
 ) -> tuple[tuple[ColumnSpec, ...], tuple[str, ...]]:
     """Give every column a role and say why.
 
@@ -52,6 +55,9 @@ def infer_roles(
     frame : the rows to be learnt from, typed or as texts.
     target, time, group, weight : columns with a purpose of their own.
     ids, drop : columns that must not feed the model.
+    as_is : columns whose numbers and times are all values, none of them a code for a missing cell.
+    unlabelled : the same table with the rows that have no target: what fails together with the target shows its codes
+        only there, and serving will meet them.
 
     Returns
     -------
@@ -79,12 +85,17 @@ def infer_roles(
         find_column(time, frame.columns, "time")
     if weight is not None:
         find_column(weight, frame.columns, "weight")
+    for name in as_is:
+        find_column(name, frame.columns, "column to take as it is")
     readings = read_columns(frame)
     notes: list[str] = []
     specs: list[ColumnSpec] = []
+    typed = {series.name: typed_spec(series, readings.get(series.name)) for series in frame.get_columns()}
+    feeding = [spec for name, spec in typed.items() if name not in {target, time, weight, group, *ids, *drop, *as_is}]
+    coded = missing_codes(frame if unlabelled is None else unlabelled, feeding)
     for series in frame.get_columns():
         name, reading = series.name, readings.get(series.name)
-        spec = typed_spec(series, reading)
+        spec = replace(typed[name], codes=coded.get(name, ()))
         if name == target:
             spec = replace(spec, role=Role.TARGET, reason="is to be predicted")
         elif name == time:
@@ -104,11 +115,42 @@ def infer_roles(
             notes.append(
                 f'column "{name}": {reading.failed} cells are no {reading.reads} ({shown}) and count as missing'
             )
+        if spec.codes and spec.kind is not None:
+            notes.append(f'column "{name}": {shown_codes(spec)} stands for a missing cell')
         infinite = [text for text in spec.missing if "inf" in text.lower()]
         if infinite and spec.kind is not None:
             notes.append(f'column "{name}": infinite values ({", ".join(infinite)}) count as missing')
         specs.append(spec)
     return tuple(specs), tuple(notes)
+
+
+def missing_codes(
+    frame: pl.DataFrame, specs: Sequence[ColumnSpec], *, strict: bool = False
+) -> dict[str, tuple[float, ...]]:
+    """The numbers and times that are proven to stand for missing cells, by column (see ``tables.codes``)."""
+    found: dict[str, tuple[Code, ...]] = {}
+    for spec in specs:
+        if spec.role is Role.NUMERIC:
+            found[spec.name] = number_codes(column_numbers(frame[spec.name], spec), strict=strict)
+        elif spec.role is Role.DATETIME:
+            seconds = column_times(frame[spec.name], spec)
+            found[spec.name] = time_codes(np.where(seconds == MISSING_TIME, np.nan, seconds.astype(np.float64)))
+    return settled(found)
+
+
+def shown_codes(spec: ColumnSpec) -> str:
+    """The codes of a column as people write them.
+
+    Examples
+    --------
+    >>> shown_codes(ColumnSpec("a", Role.NUMERIC, "", "Int64", codes=(-999.0, 99.5)))
+    '-999, 99.5'
+    >>> shown_codes(ColumnSpec("a", Role.DATETIME, "", "Date", codes=(253402214400.0,)))
+    '9999-12-31T00:00:00'
+    """
+    if spec.role is Role.DATETIME:
+        return ", ".join(time_format(None).write(int(code)) or str(int(code)) for code in spec.codes)
+    return ", ".join(f"{code:.10g}" for code in spec.codes)
 
 
 def read_columns(frame: pl.DataFrame) -> dict[str, Reading]:

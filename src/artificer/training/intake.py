@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
@@ -19,8 +20,14 @@ from artificer.types import Ints, Json, Kind
 if TYPE_CHECKING:
     import polars as pl
 
+    from artificer.quality.base import Checked
     from artificer.sources.base import ReadResult
     from artificer.tables.prepare import Prepared
+
+DEEP_BUDGET = 60.0
+"""Seconds of a budget from which on checks that fit models are run."""
+DEEP_SHARE = 0.05
+DEEP_MOST = 60.0
 
 
 def read_table(request: TrainingRequest) -> ReadResult:
@@ -50,6 +57,7 @@ def prepare_for(problem: Problem, frame: Any, basis: pl.DataFrame | None = None)
         group=data.group,
         weight=data.weight,
         drop=data.drop,
+        as_is=data.as_is,
         positive=data.positive,
         basis=basis,
     )
@@ -72,25 +80,54 @@ def in_order(prepared: Prepared) -> Prepared:
     return replace(prepared, times=moments, contract=contract, notes=(*prepared.notes, note))
 
 
-def findings_of(prepared: Prepared) -> tuple[Json, ...]:
-    from artificer.quality.run import check_table
+def findings_of(problem: Problem, prepared: Prepared, test_rows: Ints) -> tuple[Json, ...]:
+    """What the checks find; those that fit models only where the budget leaves time for them."""
+    from artificer.quality.run import survey
 
-    return tuple(finding.to_json() for finding in check_table(prepared.frame, prepared.contract))
+    budget = problem.training.budget.seconds or 0.0
+    deep = budget >= DEEP_BUDGET
+    seconds = min(DEEP_SHARE * budget, DEEP_MOST) if deep else math.inf
+    found = survey(checked(prepared, test_rows), deep=deep, seconds=seconds, seed=problem.training.seed)
+    return tuple(finding.to_json() for finding in found.findings)
+
+
+def checked(prepared: Prepared, test_rows: Ints) -> Checked:
+    """A prepared table as checks take it."""
+    from artificer.quality.base import Checked
+
+    test = np.zeros(len(prepared.y), dtype=np.bool_)
+    test[test_rows] = True
+    return Checked(prepared.frame, prepared.contract, places=prepared.rows_used, test=test)
+
+
+def checked_split(problem: Problem, prepared: Prepared) -> Checked:
+    """A prepared table as checks take it, with the test rows that a training would keep aside."""
+    return checked(prepared, _holdout(problem, prepared)[1])
 
 
 def split_rows(request: TrainingRequest, prepared: Prepared) -> tuple[Ints, Ints, NDArray[Any] | None]:
     """Training rows, test rows, and the times that order them (None where rows are exchangeable)."""
-    training, task = request.problem.training, prepared.contract.task
     n = len(prepared.y)
     if request.newest_test_rows is not None:
         newest = min(request.newest_test_rows, n // 2)
         order = np.arange(n, dtype=np.int64)
         return order[: n - newest], order[n - newest :], order
-    seed = derive_seed(training.seed, "holdout")
-    train_rows, test_rows = holdout(
-        n, task, prepared.y, training.test_share, seed, groups=prepared.groups, times=prepared.times
-    )
+    train_rows, test_rows = _holdout(request.problem, prepared)
     return train_rows, test_rows, prepared.times
+
+
+def _holdout(problem: Problem, prepared: Prepared) -> tuple[Ints, Ints]:
+    training, task = problem.training, prepared.contract.task
+    seed = derive_seed(training.seed, "holdout")
+    return holdout(
+        len(prepared.y),
+        task,
+        prepared.y,
+        training.test_share,
+        seed,
+        groups=prepared.groups,
+        times=prepared.times,
+    )
 
 
 def in_time(rows: Ints, times: NDArray[Any] | None) -> Ints:

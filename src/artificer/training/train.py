@@ -76,10 +76,10 @@ def _train(request: TrainingRequest, executor: ProcessExecutor) -> TrainingRun:
     with stages.stage("check"):
         watch("checking the data", None, None)
         prepared = prepare_for(problem, combined.frame, combined.source)
-        findings = findings_of(prepared)
     with stages.stage("split"):
         train_rows, test_rows, times = split_rows(request, prepared)
         test_rows = in_time(test_rows, times)
+        findings = findings_of(problem, prepared, test_rows)
     measured_by = chosen_metric(problem, prepared)
     with stages.stage("search"):
         found = _search(request, prepared, train_rows, times, measured_by, stages, executor)

@@ -1,0 +1,108 @@
+"""What is wrong with a table, asked for by itself."""
+
+from __future__ import annotations
+
+import time as _time
+from collections import Counter
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from artificer.errors import UsageError
+from artificer.types import Json
+
+if TYPE_CHECKING:
+    from artificer.problem.model import Problem
+    from artificer.quality.base import Checked
+
+CHECK_SCHEMA = "artificer.check/1"
+
+
+def check(
+    source: Any = None,
+    *,
+    target: str | None = None,
+    time: str | None = None,
+    group: str | None = None,
+    ids: Sequence[str] = (),
+    drop: Sequence[str] = (),
+    as_is: Sequence[str] = (),
+    project: Path | None = None,
+    output: Path | None = None,
+) -> Json:
+    """Say what is wrong with a table, worst first; nothing is changed.
+
+    Parameters
+    ----------
+    source : a file, or a pandas, Polars or Arrow table; a project's own when None.
+    target : the column to predict; without one the checks that need it find nothing.
+    time, group, ids, drop, as_is : columns with a purpose of their own, as in training.
+    project : take the table and all of these from its ``artificer.toml``.
+    output : where to write the findings as an HTML page.
+
+    Examples
+    --------
+    >>> import pandas as pd
+    >>> found = check(pd.DataFrame({"size": [1.5, 2.0] * 40, "made": ["x"] * 80}))
+    >>> [(finding["rule"], finding["column"]) for finding in found["findings"]]
+    [('duplicate_rows', None), ('constant', 'made')]
+    """
+    from artificer.quality.run import survey
+    from artificer.sources.base import ReadOptions
+    from artificer.sources.reading import read_source
+
+    started = _time.monotonic()
+    wanted = {"target": target, "time": time, "group": group, "id": list(ids), "drop": list(drop)}
+    problem, source = _wanted(source, wanted | {"as_is": list(as_is)}, project)
+    read = read_source(source, options=ReadOptions(max_reject_share=1.0))
+    table, notes = _table(problem, read.frame, wanted | {"as_is": list(as_is)})
+    found = survey(table)
+    severities = Counter(finding.severity for finding in found.findings)
+    document: Json = {
+        "schema": CHECK_SCHEMA,
+        "source": str(source) if isinstance(source, (str, Path)) else None,
+        "target": problem.data.target if problem else None,
+        "task": table.contract.task.value if problem else None,
+        "rows": {"read": read.rows_read, "rejected": read.rows_rejected, "checked": table.frame.height},
+        "columns": table.frame.width,
+        "counts": {severity: severities[severity] for severity in ("error", "warning", "info")},
+        "findings": [finding.to_json() for finding in found.findings],
+        "checks": [run.to_json() for run in found.runs],
+        "notes": [*read.notes, *notes],
+        "report": None,
+        "seconds": round(_time.monotonic() - started, 3),
+    }
+    if output is not None:
+        from artificer.reports.findings import write_findings
+
+        document["report"] = str(write_findings(document, output))
+    return document
+
+
+def _wanted(source: Any, wanted: Json, project: Path | None) -> tuple[Problem | None, Any]:
+    """The problem, where a target is known, and the table's source."""
+    from artificer.problem.load import build_problem
+    from artificer.problem.project import open_project
+
+    if project is None:
+        if source is None:
+            raise UsageError("there is nothing to check; name a table, or a project with --project")
+        given = {key: value for key, value in wanted.items() if value}
+        return (build_problem({"data": given}, "the command line") if wanted["target"] else None), source
+    if any(wanted.values()):
+        raise UsageError("a project's artificer.toml says what its columns are for; give --project or these options")
+    opened = open_project(project)
+    return opened.problem, source if source is not None else opened.source
+
+
+def _table(problem: Problem | None, frame: Any, wanted: Json) -> tuple[Checked, tuple[str, ...]]:
+    from artificer.quality.base import Checked
+    from artificer.tables.untargeted import untargeted
+    from artificer.training.intake import checked_split, prepare_for
+
+    if problem is not None:
+        prepared = prepare_for(problem, frame)
+        return checked_split(problem, prepared), prepared.notes
+    named = {key: wanted[key] for key in ("time", "group", "drop", "as_is")}
+    contract, notes = untargeted(frame, ids=wanted["id"], **named)
+    return Checked(frame, contract), notes
