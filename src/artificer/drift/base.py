@@ -146,6 +146,26 @@ def pool(reference: Doubles, current: Doubles, least: float = 5.0) -> tuple[Doub
     return np.bincount(groups, reference).astype(np.float64), np.bincount(groups, current).astype(np.float64)
 
 
+def contingency(reference: ArrayLike, current: ArrayLike) -> tuple[Doubles, Doubles] | None:
+    """Counts observed and, of one distribution, expected, both (2, k): bins pooled, empty ones left out.
+
+    None where a side has no rows or fewer than two bins are left.
+
+    Examples
+    --------
+    >>> contingency([100, 100], [60, 40])[1].round(1).tolist()
+    [[106.7, 93.3], [53.3, 46.7]]
+    """
+    r, c = counts(reference, current)
+    if not r.sum() or not c.sum():
+        return None
+    observed = np.stack(pool(r, c))
+    observed = observed[:, observed.sum(axis=0) > 0]
+    if observed.shape[1] < 2:
+        return None
+    return observed, np.outer(observed.sum(axis=1), observed.sum(axis=0)) / observed.sum()
+
+
 def upper_tail(statistic: float, degrees: int) -> float:
     """Upper tail of the chi-square distribution.
 

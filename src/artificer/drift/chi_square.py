@@ -7,7 +7,7 @@ from typing import ClassVar
 import numpy as np
 from numpy.typing import ArrayLike
 
-from artificer.drift.base import NOTHING, BatchDetector, Comparison, Tags, counts, pool, upper_tail
+from artificer.drift.base import NOTHING, BatchDetector, Comparison, Tags, contingency, upper_tail
 
 
 class ChiSquare(BatchDetector):
@@ -33,15 +33,10 @@ class ChiSquare(BatchDetector):
     tags: ClassVar[Tags] = Tags(ordered=True, categories=True, gives_p=True)
 
     def compare(self, reference: ArrayLike, current: ArrayLike) -> Comparison:
-        r, c = counts(reference, current)
-        if not r.sum() or not c.sum():
+        table = contingency(reference, current)
+        if table is None:
             return NOTHING
-        r, c = pool(r, c)
-        kept = r + c > 0
-        r, c = r[kept], c[kept]
-        if len(r) < 2:
-            return NOTHING
-        n, total = r.sum() + c.sum(), r + c
-        expected = np.stack([total * r.sum() / n, total * c.sum() / n])
-        statistic = float(((np.stack([r, c]) - expected) ** 2 / expected).sum())
-        return Comparison(statistic, upper_tail(statistic, len(r) - 1), float(np.sqrt(statistic / n)))
+        observed, expected = table
+        statistic = float(((observed - expected) ** 2 / expected).sum())
+        effect = float(np.sqrt(statistic / observed.sum()))
+        return Comparison(statistic, upper_tail(statistic, observed.shape[1] - 1), effect)

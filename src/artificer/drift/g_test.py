@@ -7,7 +7,7 @@ from typing import ClassVar
 import numpy as np
 from numpy.typing import ArrayLike
 
-from artificer.drift.base import NOTHING, BatchDetector, Comparison, Tags, counts, pool, upper_tail
+from artificer.drift.base import NOTHING, BatchDetector, Comparison, Tags, contingency, upper_tail
 
 
 class GTest(BatchDetector):
@@ -32,20 +32,13 @@ class GTest(BatchDetector):
     tags: ClassVar[Tags] = Tags(ordered=True, categories=True, gives_p=True)
 
     def compare(self, reference: ArrayLike, current: ArrayLike) -> Comparison:
-        r, c = counts(reference, current)
-        if not r.sum() or not c.sum():
+        table = contingency(reference, current)
+        if table is None:
             return NOTHING
-        r, c = pool(r, c)
-        kept = r + c > 0
-        r, c = r[kept], c[kept]
-        if len(r) < 2:
-            return NOTHING
-        n, total = r.sum() + c.sum(), r + c
-        observed = np.stack([r, c])
-        expected = np.stack([total * r.sum() / n, total * c.sum() / n])
+        observed, expected = table
         terms = np.where(observed > 0, observed * np.log(np.where(observed > 0, observed, 1.0) / expected), 0.0)
-        g = 2.0 * float(terms.sum())
-        spread_rows = n / r.sum() + n / c.sum() - 1.0
-        spread_bins = float((n / total).sum()) - 1.0
-        corrected = g / (1.0 + spread_rows * spread_bins / (6.0 * n * (len(r) - 1)))
-        return Comparison(corrected, upper_tail(corrected, len(r) - 1), max(g, 0.0) / (2.0 * n))
+        g, n, degrees = 2.0 * float(terms.sum()), float(observed.sum()), observed.shape[1] - 1
+        spread_rows = float((n / observed.sum(axis=1)).sum()) - 1.0
+        spread_bins = float((n / observed.sum(axis=0)).sum()) - 1.0
+        corrected = g / (1.0 + spread_rows * spread_bins / (6.0 * n * degrees))
+        return Comparison(corrected, upper_tail(corrected, degrees), max(g, 0.0) / (2.0 * n))
