@@ -35,13 +35,19 @@ def test_asking_for_it_by_name_says_what_to_install(monkeypatch, install, comman
     assert "no_such_library" in str(refusal.value)
 
 
-def test_learners_are_loaded_without_what_their_libraries_would_like_to_have() -> None:
+@pytest.mark.parametrize(
+    ("alone", "absent"), [(False, ("pyarrow", "matplotlib")), (True, ("pyarrow", "matplotlib", "pandas", "sklearn"))]
+)
+def test_learners_are_loaded_without_what_their_libraries_would_like_to_have(
+    alone: bool, absent: tuple[str, ...]
+) -> None:
     code = (
         "import sys\n"
         "from artificer.search.libraries import FIRST, load\n"
-        "for name in FIRST: load(name)\n"
-        "assert {'lightgbm', 'catboost', 'xgboost', 'sklearn'} <= set(sys.modules)\n"
-        "assert 'pyarrow' not in sys.modules and 'matplotlib' not in sys.modules\n"
-        "import pyarrow\n"
+        f"for name in FIRST: load(name, alone={alone})\n"
+        "assert {'lightgbm', 'catboost', 'xgboost'} <= set(sys.modules)\n"
+        f"assert not set({absent}) & set(sys.modules)\n"
+        f"load('extra_trees', alone={alone})\n"
+        "import sklearn.ensemble, pyarrow\n"
     )
     subprocess.run([sys.executable, "-c", code], check=True)

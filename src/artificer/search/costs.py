@@ -11,7 +11,7 @@ from artificer.algorithms.base import algorithms
 from artificer.search.records import Candidate
 from artificer.search.tasks import FitOutcome
 
-START_SECONDS = {"linear": 0.3, "boosting": 1.5, "forest": 1.5, "tree": 1.0}
+START_SECONDS = {"linear": 0.3, "boosting": 0.6, "forest": 1.5, "tree": 1.0}
 """What loading the libraries of a family takes, once a run."""
 
 OPTIONAL_SECONDS = 2.0

@@ -6,52 +6,49 @@ import ast
 import importlib
 import inspect
 import sys
-from collections.abc import Iterator
-from contextlib import contextmanager, nullcontext, suppress
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, suppress
 from functools import cache
 
 from artificer.algorithms.base import Algorithm, algorithms
 
-FIRST = ("catboost", "lightgbm", "xgboost", "extra_trees")
-"""Strong learners in the order of what loading them takes; they share most of it, so the first one decides how soon
-the first strong fit can start."""
-
-
-def in_order() -> Iterator[str]:
-    """Every registered algorithm, those first whose library is wanted first.
-
-    Those that require an optional library are left out, see :func:`load`.
-    """
-    known = {name: algorithm for name, algorithm in algorithms().items() if not algorithm.requires}
-    yield from (name for name in FIRST if name in known)
-    yield from (name for name in known if name not in FIRST)
+FIRST = ("lightgbm", "xgboost", "catboost")
+"""Strong learners in the order of what loading them takes: the first one decides how soon the first fit can start."""
 
 
 EXTRAS = ("pyarrow", "matplotlib", "plotly", "IPython", "dask", "graphviz")
 """What learners' libraries import where it is installed, to accept its tables and draw pictures. A fit is given NumPy
 arrays, and every process that fits would carry a hundred megabytes of it."""
 
+WRAPPERS = ("pandas", "sklearn")
+"""What boosting libraries import for classes that are not used here: 130 MB, and most of the time of loading them. They
+are hidden in processes of our own alone, as a library that was loaded without them stays so."""
+
 
 @cache
-def load(name: str) -> None:
+def load(name: str, alone: bool = False) -> None:
     """Import what the algorithm's file imports inside its functions.
 
+    `alone` says that this process does nothing but fit, so that libraries can do without :data:`WRAPPERS`, too.
     A library that is absent or broken is the fit's to report. One that is optional is the fit's to load, too: it may
     be large, and every later fit's process would begin with it.
     """
     found = algorithms().get(name)
     if found is None or found.requires:
         return
-    with without_extras() if name in FIRST else nullcontext():
-        for module in inner_imports(found):
+    modules = inner_imports(found)
+    wanted = {module.split(".")[0] for module in modules}
+    own = found.__module__.startswith("artificer.")  # others may want tables of a library
+    with without([*EXTRAS, *(each for each in WRAPPERS if alone and each not in wanted)] if own else []):
+        for module in modules:
             with suppress(Exception):
                 importlib.import_module(module)
 
 
 @contextmanager
-def without_extras() -> Iterator[None]:
-    """Let imports do without :data:`EXTRAS`, as on a machine that does not have them."""
-    hidden = [name for name in EXTRAS if name not in sys.modules]
+def without(libraries: Sequence[str]) -> Iterator[None]:
+    """Let imports do without some libraries, as on a machine that does not have them; loaded ones stay."""
+    hidden = [name for name in libraries if name not in sys.modules]
     sys.modules.update(dict.fromkeys(hidden))  # type: ignore[arg-type]
     try:
         yield

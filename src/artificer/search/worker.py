@@ -29,7 +29,7 @@ from pathlib import Path
 from typing import Any
 
 from artificer.clock import SystemClock
-from artificer.search.libraries import in_order, load
+from artificer.search.libraries import FIRST, load
 from artificer.search.scratch import FolderStore, read_data, write_outcome
 from artificer.search.tasks import FitTask, TrainingData, attempt, one_line
 
@@ -56,7 +56,7 @@ class Server:
     children: dict[int, Child] = field(default_factory=dict)
     warmed: set[str] = field(default_factory=set)
     pending: bytes = b""
-    unloaded: list[str] = field(default_factory=lambda: list(in_order()))
+    unloaded: list[str] = field(default_factory=lambda: list(FIRST))
     """Still to be loaded while there is nothing else to do; from the first fit on, only what is ordered is loaded."""
 
     def serve(self) -> None:
@@ -111,7 +111,7 @@ class Server:
         """Load the algorithm's library, so that children inherit it."""
         if name not in self.warmed:
             self.warmed.add(name)
-            load(name)
+            load(name, alone=True)
             say({"loaded": name})
 
     def wait_seconds(self) -> float | None:
