@@ -31,7 +31,7 @@ STEPS = 500.0
 BANDS = 10
 """Columns are dealt to so many bands; copies agree in all of them but one. With fewer columns they agree in all."""
 
-LARGE = 1_000_000
+LARGE = 200_000
 """Of tables with more rows only such copies are looked for as agree in all columns."""
 
 FEWEST_COLUMNS = 4

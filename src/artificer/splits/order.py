@@ -8,13 +8,13 @@ should.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
-from artificer.types import MISSING_TIME, Doubles, Floats, Ints
+from artificer.types import MISSING_TIME, Blocks, Doubles, Floats, Ints, Kind
 
 FEWEST_ORDERED = 50
 """With fewer rows the newest part is too small to be tested on by itself."""
@@ -35,11 +35,24 @@ RARE = 10
 
 @dataclass(frozen=True, slots=True)
 class Order:
-    """The column that orders the rows, what speaks for it, and its values as ``folds`` takes them (n,)."""
+    """The column that orders the rows, what speaks for it, and its values as ``folds`` takes them (n,).
+
+    ``in_seconds`` says whether they are seconds; else they only count.
+    """
 
     column: str
     reason: str
     times: Ints | Doubles
+    in_seconds: bool = False
+
+
+def order_of(blocks: Blocks, names: Callable[[Kind], Sequence[str]], labels: Ints | None = None) -> Order | None:
+    """By which column the rows of a table are sorted, if that tells time, see :func:`infer_order`."""
+    return infer_order(
+        ((name, blocks.times[:, j]) for j, name in enumerate(names(Kind.TIMES))),
+        ((name, blocks.numbers[:, j]) for j, name in enumerate(names(Kind.NUMBERS))),
+        labels,
+    )
 
 
 def infer_order(
@@ -69,7 +82,7 @@ def infer_order(
         return None
     for name, moments in times:
         if _is_rising(moments, moments == MISSING_TIME) and _changes(moments) + 1 >= FEWEST_MOMENTS:
-            return Order(name, f'rows are sorted by "{name}", a time', moments)
+            return Order(name, f'rows are sorted by "{name}", a time', moments, in_seconds=True)
     rising = [(name, np.asarray(values, dtype=np.float64)) for name, values in numbers if _is_whole_and_rising(values)]
     for what, tells in (("a counter of rows", _counts_rows), ("a calendar year", _are_years)):
         for name, values in rising:

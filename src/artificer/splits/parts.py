@@ -173,3 +173,66 @@ def as_seconds(times: Ints | Doubles) -> Doubles:
         return np.where(np.isnat(moments), -np.inf, seconds)
     floats = moments.astype(np.float64)
     return np.where(np.isnan(floats) | (floats <= MISSING_TIME), -np.inf, floats)
+
+
+def merged(first: Ints, second: Ints) -> Ints:
+    """Codes (n,) of the finest groups that part neither those of `first` nor those of `second`.
+
+    Examples
+    --------
+    >>> merged(np.array([0, 0, 1, 2]), np.array([5, 6, 6, 7])).tolist()
+    [0, 0, 0, 1]
+    """
+    from scipy.sparse import coo_array
+    from scipy.sparse.csgraph import connected_components
+
+    left = np.unique(first, return_inverse=True)[1].reshape(-1)
+    right = np.unique(second, return_inverse=True)[1].reshape(-1)
+    groups = int(left.max()) + 1
+    nodes = groups + int(right.max()) + 1
+    graph = coo_array((np.ones(len(left), dtype=np.int8), (left, groups + right)), shape=(nodes, nodes))
+    component = connected_components(graph, directed=False)[1]
+    return np.unique(component[left], return_inverse=True)[1].reshape(-1).astype(np.int64)
+
+
+def inner_parts(n: int, k: int, seed: int, groups: Ints | None = None, times: Ints | Doubles | None = None) -> Ints:
+    """The part (n,) of each row within training, of `k`: rows of one part are encoded by what the others say.
+
+    Groups stay whole. With times parts are stretches of it, as rows that happened side by side tell of each other; a
+    group is where most of its rows are.
+
+    Examples
+    --------
+    >>> inner_parts(6, 3, 0, times=np.array([9, 1, 5, 8, 2, 6])).tolist()
+    [2, 0, 1, 2, 0, 1]
+    >>> found = inner_parts(6, 3, 0, groups=np.array([4, 4, 7, 7, 9, 9]))
+    >>> bool((found[::2] == found[1::2]).all()), len(set(found.tolist()))
+    (True, 3)
+
+    References
+    ----------
+    Racine, J. Consistent cross-validatory model-selection for dependent data: hv-block cross-validation. Journal of
+    Econometrics 99, 2000.
+    """
+    if times is not None:
+        codes = time_codes(times)
+        older = np.concatenate([[0], np.cumsum(np.bincount(codes))])  # rows older than moment i
+        part: Ints = older[codes] * k // n
+        return part if groups is None else _most_of(part, groups, k)
+    rng = np.random.default_rng(seed)
+    if groups is None:
+        return np.asarray(rng.permutation(np.arange(n) % k), dtype=np.int64)
+    codes = np.unique(groups, return_inverse=True)[1].reshape(-1)
+    count = int(codes.max()) + 1
+    place = np.empty(count, dtype=np.int64)
+    order = rng.permutation(count)
+    sizes = np.bincount(codes)[order]
+    # Large groups are dealt first, in turn, so that parts are about as large as each other.
+    place[order[np.argsort(-sizes, kind="stable")]] = np.arange(count) % k
+    return place[codes]
+
+
+def _most_of(part: Ints, groups: Ints, k: int) -> Ints:
+    codes = np.unique(groups, return_inverse=True)[1].reshape(-1)
+    counts = np.bincount(codes * k + part, minlength=(int(codes.max()) + 1) * k).reshape(-1, k)
+    return np.asarray(counts.argmax(axis=1)[codes], dtype=np.int64)
