@@ -314,8 +314,8 @@ def test_rows_sorted_by_a_time_are_validated_on_newer_ones() -> None:
     y = table["x"].to_numpy() + np.arange(150) / 50
     assert "sorted" in Regressor("4 fits").fit(table, y).notes_[0]
     assert not any("sorted" in note for note in Regressor("4 fits", split="random").fit(table, y).notes_)
-    with pytest.raises(ValueError, match='"auto" or "random"'):
-        Regressor("4 fits", split="time").fit(table, y)
+    with pytest.raises(ValueError, match="'auto', 'random'"):
+        Regressor("4 fits", split="newest").fit(table, y)
 
 
 def test_weights_move_the_labels_and_leave_the_probabilities() -> None:

@@ -36,7 +36,8 @@ from artificer.metrics.base import Metric, default_metric, metric, metrics
 from artificer.problem.amounts import Budget
 from artificer.search.records import Budget as SearchBudget
 from artificer.search.records import SearchRequest, SearchResult, balanced
-from artificer.splits.order import Order, infer_order
+from artificer.splits.evidence import Table
+from artificer.splits.plan import SPLITS, Named, SplitPlan, plan_split
 from artificer.splits.split import FEWEST_ROWS, fold_count, folds
 from artificer.tables.contract import ColumnSpec, Contract, LabelKind, are_levels, canonical_text
 from artificer.types import FLOAT32_MAX, Blocks, Doubles, Ints, Json, Kind, Role, Task
@@ -44,7 +45,8 @@ from artificer.types import FLOAT32_MAX, Blocks, Doubles, Ints, Json, Kind, Role
 if TYPE_CHECKING:
     import polars as pl
 
-SPLITS = ("auto", "random")
+    from artificer.tables.prepare import Prepared
+
 SUREST = 1e-6
 """Where costs decide, no class counts as less likely than this: no model has seen rows enough to rule one out."""
 TAIL_SHARE = 0.05
@@ -53,12 +55,24 @@ TAIL_SHARE = 0.05
 
 @dataclass(frozen=True)
 class _Table:
-    """What `fit` was given: the typed blocks, their columns, and whether it came as a table with types of its own."""
+    """What `fit` was given: the typed blocks and their columns; a table with types of its own as it was prepared."""
 
     blocks: Blocks
     columns: tuple[ColumnSpec, ...]
-    typed: bool
+    prepared: Prepared | None
     target: str
+
+    @property
+    def typed(self) -> bool:
+        return self.prepared is not None
+
+    def without(self, entity: str) -> _Table:
+        """The table without a column as a feature."""
+        from artificer.tables.prepare import set_aside
+
+        assert self.prepared is not None  # noqa: S101 - entities are found in typed tables
+        prepared = set_aside(self.prepared, entity, "names entities, so its rows stay together")
+        return _of_prepared(prepared, self.target)
 
     def names(self) -> Mapping[Kind, Sequence[str]]:
         return {kind: [c.name for c in self.columns if c.kind is kind] for kind in Kind}
@@ -150,10 +164,12 @@ class _Estimator(BaseEstimator, ABC):  # type: ignore[misc]
             answer = replace(self._answer(target), weight=_row_weights(sample_weight, len(target)))
             answer = replace(answer, class_weights=self._class_weights(answer))
             measured_by = self._measured_by(answer)
-            found = self._search(table, answer, measured_by, started)
+            plan = self._plan(table, answer)
+            table = table if plan.entity is None else table.without(plan.entity)
+            found = self._search(table, answer, measured_by, plan, started)
         except (ConfigurationError, DataError) as error:
             raise ValueError(str(error)) from error
-        self._keep(table, answer, found)
+        self._keep(table, answer, found, plan)
 
     def _read(self, X: Any, y: Any) -> tuple[_Table, NDArray[Any]]:
         """Check X (n, p) and y (n,) as scikit-learn does, and bring X into blocks."""
@@ -208,10 +224,12 @@ class _Estimator(BaseEstimator, ABC):  # type: ignore[misc]
 
         return load_settings().threads
 
-    def _search(self, table: _Table, answer: _Answer, measured_by: Metric, started: float) -> SearchResult:
+    def _search(
+        self, table: _Table, answer: _Answer, measured_by: Metric, plan: SplitPlan, started: float
+    ) -> SearchResult:
         from artificer.search.search import run_search
 
-        seed, order = self._seed(), self._order(table, answer)
+        seed = self._seed()
         budget = _search_budget(self.budget, started)
         return run_search(
             SearchRequest(
@@ -220,8 +238,11 @@ class _Estimator(BaseEstimator, ABC):  # type: ignore[misc]
                 task=answer.task,
                 n_classes=answer.n_classes,
                 names=table.names(),
-                folds=_folds(answer, derive_seed(seed, "folds"), None if order is None else order.times),
+                folds=_folds(answer, derive_seed(seed, "folds"), plan),
                 metric=measured_by,
+                groups=plan.groups,
+                times=plan.times,
+                grouped=plan.apart,
                 weight=answer.weight,
                 class_weights=answer.class_weights,
                 levels=answer.levels,
@@ -231,16 +252,15 @@ class _Estimator(BaseEstimator, ABC):  # type: ignore[misc]
             )
         )
 
-    def _order(self, table: _Table, answer: _Answer) -> Order | None:
-        """By what the rows are sorted, if by a time: candidates are then validated on rows newer than their own."""
+    def _plan(self, table: _Table, answer: _Answer) -> SplitPlan:
+        """How candidates are validated."""
         if self.split not in SPLITS:
-            raise ConfigurationError(f'split must be "auto" or "random", not {self.split!r}')
-        if self.split == "random" or not table.typed:
-            return None
-        names, blocks = table.names(), table.blocks
-        times = [(name, blocks.times[:, j]) for j, name in enumerate(names[Kind.TIMES])]
-        numbers = [(name, blocks.numbers[:, j]) for j, name in enumerate(names[Kind.NUMBERS])]
-        return infer_order(times, numbers, answer.y.astype(np.int64) if answer.task.is_classification else None)
+            raise ConfigurationError(f"split must be one of {', '.join(map(repr, SPLITS))}, not {self.split!r}")
+        if table.prepared is None:
+            return SplitPlan()
+        prepared = table.prepared
+        rows = Table(prepared.frame, prepared.contract, prepared.blocks, answer.y, answer.task)
+        return plan_split(rows, Named(choice=self.split), derive_seed(self._seed(), "plan"))
 
     def _seed(self) -> int:
         """None means 0: the same call gives the same model."""
@@ -250,7 +270,7 @@ class _Estimator(BaseEstimator, ABC):  # type: ignore[misc]
             return int(self.random_state)
         return int(check_random_state(self.random_state).randint(np.iinfo(np.int32).max))
 
-    def _keep(self, table: _Table, answer: _Answer, found: SearchResult) -> None:
+    def _keep(self, table: _Table, answer: _Answer, found: SearchResult, plan: SplitPlan) -> None:
         """Assemble the model and remember it as what a bundle holds."""
         from artificer.bundle.assemble import assemble
         from artificer.drift.reference import summarise
@@ -290,7 +310,6 @@ class _Estimator(BaseEstimator, ABC):  # type: ignore[misc]
                 "python": platform.python_version(),
             },
         )
-        order = self._order(table, answer)
         draft = _Fitted(content, created, table.typed, self._threads())
         promise = promised(
             found,
@@ -298,7 +317,7 @@ class _Estimator(BaseEstimator, ABC):  # type: ignore[misc]
             answer.task,
             lambda: draft.bundle.predict_blocks(table.blocks.take(slice(1))),
             weight=answer.weight,
-            ordered=order is not None,
+            ordered=plan.times is not None,
             seed=derive_seed(self._seed(), "conformal"),
         )
         self._fitted = replace(draft, content=replace(content, metrics={**content.metrics, **promise}))
@@ -306,7 +325,7 @@ class _Estimator(BaseEstimator, ABC):  # type: ignore[misc]
         self.validation_score_ = float("nan") if board.score is None else float(board.score)
         stated = board.interval
         self.validation_interval_ = (float("nan"), float("nan")) if stated is None else (stated.low, stated.high)
-        self.notes_ = [*([] if order is None else [f"{order.reason}, so validation was on newer rows"]), *found.notes]
+        self.notes_ = [*plan.notes, *found.notes]
 
     def _promise(self, coverage: float) -> Promise:
         check_is_fitted(self)
@@ -354,8 +373,9 @@ class Classifier(ClassifierMixin, _Estimator):  # type: ignore[misc]
         those of any other, a mapping from labels to numbers, or None. Probabilities stay those of the data [1]_.
     random_state : int, RandomState, or None for 0.
     threads : for learners and predictions; what the settings say when None.
-    split : "auto" validates on newer rows where those of a table are sorted by a time, "random" never does. Rows of a
-        matrix, which has no types, count as exchangeable.
+    split : "auto" validates as the rows of a table show they are to be: newer rows, where they happen at a time; rows
+        of other entities, where a column names such; no copies of rows that were learnt from. "time" and "group"
+        follow that alone, "random" none of it. Rows of a matrix, which has no types, count as exchangeable.
 
     Attributes
     ----------
@@ -617,8 +637,12 @@ def _typed_table(X: Any, target: str) -> _Table:
         prepared = prepare(frame.with_columns(stand_in), target=target, task=Task.BINARY)
     except DataError as error:
         raise ValueError(str(error)) from error
+    return _of_prepared(prepared, target)
+
+
+def _of_prepared(prepared: Prepared, target: str) -> _Table:
     columns = tuple(c for c in prepared.contract.columns if c.name != target)
-    return _Table(prepared.blocks, columns, True, target)
+    return _Table(prepared.blocks, columns, prepared, target)
 
 
 def _matrix(X: Doubles, names: Sequence[str], target: str) -> _Table:
@@ -627,7 +651,7 @@ def _matrix(X: Doubles, names: Sequence[str], target: str) -> _Table:
         target += "_"
     columns = tuple(ColumnSpec(name, Role.NUMERIC, "a column of a matrix", "float64") for name in names)
     columns = tuple(_with_range(spec, X[:, j]) for j, spec in enumerate(columns))
-    return _Table(_blocks_of(X), columns, False, target)
+    return _Table(_blocks_of(X), columns, None, target)
 
 
 def _with_range(spec: ColumnSpec, values: Doubles) -> ColumnSpec:
@@ -641,13 +665,13 @@ def _blocks_of(X: Doubles) -> Blocks:
     return Blocks(numbers, np.empty((n, 0), dtype=object), np.empty((n, 0), dtype=np.int64))
 
 
-def _folds(answer: _Answer, seed: int, times: Ints | Doubles | None) -> Sequence[tuple[Ints, Ints]]:
+def _folds(answer: _Answer, seed: int, plan: SplitPlan) -> Sequence[tuple[Ints, Ints]]:
     """Five folds, three where each is large enough to rank candidates by itself; none where rows are too few."""
     n = len(answer.y)
     if n < FEWEST_ROWS:
         return ()
     try:
-        return folds(n, answer.task, answer.y, fold_count(n), seed, times=times)
+        return folds(n, answer.task, answer.y, fold_count(n), seed, groups=plan.groups, times=plan.times)
     except DataError:  # every class has a single row: the baseline is all that can be had
         return ()
 

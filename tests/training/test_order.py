@@ -8,6 +8,7 @@ import pytest
 
 from artificer.problem.model import Problem
 from artificer.training.intake import prepare_for
+from artificer.training.parting import planned
 
 
 def table(order: np.ndarray) -> pl.DataFrame:
@@ -27,7 +28,7 @@ def table(order: np.ndarray) -> pl.DataFrame:
 )
 def test_sorted_rows_are_timed(order: np.ndarray, settings: dict, expected: bool) -> None:
     problem = Problem.model_validate({"data": {"target": "y"}, **settings})
-    prepared = prepare_for(problem, table(order))
+    prepared, _ = planned(problem, prepare_for(problem, table(order)))
     assert (prepared.times is not None) is expected
     assert (prepared.contract.time == "at") is expected
     assert any("sorted" in note for note in prepared.notes) is expected
@@ -35,6 +36,6 @@ def test_sorted_rows_are_timed(order: np.ndarray, settings: dict, expected: bool
 
 def test_a_named_time_needs_no_guess() -> None:
     problem = Problem.model_validate({"data": {"target": "y", "time": "at"}})
-    prepared = prepare_for(problem, table(np.arange(200)))
+    prepared, _ = planned(problem, prepare_for(problem, table(np.arange(200))))
     assert prepared.times is not None
     assert not any("sorted" in note for note in prepared.notes)

@@ -34,6 +34,7 @@ def init(
     from artificer.sources.base import ReadOptions
     from artificer.sources.reading import read_source
     from artificer.training.intake import prepare_for
+    from artificer.training.parting import planned
 
     folder = project if project is not None else Path(Path(source).stem)
     file = folder / PROJECT_FILE
@@ -42,7 +43,7 @@ def init(
     data: Json = {"target": target, "time": time, "group": group, "drop": list(drop)}
     wanted = build_problem({"data": {k: v for k, v in data.items() if v}}, "the command line")
     read = read_source(source, options=ReadOptions(max_reject_share=1.0))
-    prepared = prepare_for(wanted, read.frame)
+    prepared, _ = planned(wanted, prepare_for(wanted, read.frame))
     contract = prepared.contract
     values = {
         "data": {

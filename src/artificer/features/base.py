@@ -52,10 +52,12 @@ class Encoder(ABC):
         names: Sequence[str],
         seed: int = 0,
         weight: Doubles | None = None,
+        parts: Ints | None = None,
     ) -> Floats:
         """Fit, and encode the same rows; supervised encoders override this with out-of-fold encoding.
 
-        `weight` (n,) is how much the target of each row counts, 1 on average; None where all count alike.
+        `weight` (n,) is how much the target of each row counts, 1 on average; None where all count alike. `parts` (n,)
+        are the folds, numbered from 0, where rows of a group or a time have to be in one; None for random ones.
         """
         return self.fit(block, y, names).transform(block)
 

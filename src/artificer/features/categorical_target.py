@@ -28,7 +28,7 @@ class CategoricalTarget(VocabularyEncoder):
     Parameters
     ----------
     smoothing : how many rows of the overall average every level is given, > 0.
-    folds : folds of ``fit_transform``, at least 2.
+    folds : folds of ``fit_transform``, at least 2, where it is not told which rows belong together.
     max_levels : levels kept per column, the most frequent ones; the rest is pooled with the unseen.
 
     References
@@ -75,15 +75,16 @@ class CategoricalTarget(VocabularyEncoder):
         names: Sequence[str],
         seed: int,
         weight: Doubles | None = None,
+        parts: Ints | None = None,
     ) -> Floats:
         n = len(codes)
-        n_folds = max(2, min(self.folds, n))
-        fold = np.random.default_rng(seed).permutation(np.arange(n) % n_folds)
-        parts = self._fit_by_fold(vocabulary, codes, y, names, fold, n_folds, weight)
-        if not parts:
+        n_folds = max(2, min(self.folds, n)) if parts is None else int(parts.max(initial=0)) + 1
+        fold = np.random.default_rng(seed).permutation(np.arange(n) % n_folds) if parts is None else parts
+        tallies = self._fit_by_fold(vocabulary, codes, y, names, fold, n_folds, weight)
+        if not tallies:
             return np.zeros((n, 0), dtype=np.float32)
         encoded = []
-        for j, (sums, counts) in enumerate(parts):
+        for j, (sums, counts) in enumerate(tallies):
             others = self._smooth(sums.sum(axis=0)[None] - sums, counts.sum(axis=0)[None] - counts)
             encoded.append(others[fold, codes[:, j]])
         return np.concatenate(encoded, axis=1)

@@ -98,9 +98,10 @@ class CategoryPairs(VocabularyEncoder):
         names: Sequence[str],
         seed: int,
         weight: Doubles | None = None,
+        parts: Ints | None = None,
     ) -> Floats:
         grid, crossed, titles = self._prepare(vocabulary, codes, y, names, weight)
-        averages = self.target_.fit_transform_codes(grid, crossed, y, titles, seed, weight)
+        averages = self.target_.fit_transform_codes(grid, crossed, y, titles, seed, weight, parts)
         self._name()
         return np.concatenate([self.count_.transform_codes(crossed), averages], axis=1)
 

@@ -67,6 +67,7 @@ class Representation:
         seed: int = 0,
         basis: Blocks | None = None,
         weight: Doubles | None = None,
+        parts: Ints | None = None,
     ) -> Floats:
         """Fit on n rows and return their features (n, p), those of supervised encoders out of fold.
 
@@ -77,6 +78,7 @@ class Representation:
         basis : rows that encoders which do not look at the target are fitted on; None for `blocks`. Representations
             of parts of one table come out alike in all but the supervised encoders when they are given all of it.
         weight : (n,) how much each row counts in averages of the target, 1 on average; None where all count alike.
+        parts : (n,) the folds of supervised encoders, numbered from 0; None for random ones.
 
         Raises
         ------
@@ -90,7 +92,8 @@ class Representation:
         basis_codes = self._learn_vocabularies(blocks if basis is None else basis, made)
         codes = basis_codes if basis is None else self._codes(blocks)
         kept: list[tuple[EncoderStep, Encoder]] = []
-        parts: list[Floats] = []
+        made_features: list[Floats] = []
+        told: dict[str, Ints] = {} if parts is None else {"parts": parts}
         for step, encoder in made:
             step_names = [names[step.kind][j] for j in step.columns] + [names[Kind.STRINGS][j] for j in step.by]
             apart = basis is not None and not encoder.tags.supervised
@@ -101,21 +104,21 @@ class Representation:
                     encoder.fit_codes(vocabulary, basis_codes[encoder.max_levels][:, places], None, step_names)
                     part = encoder.transform_codes(own)
                 else:
-                    part = encoder.fit_transform_codes(vocabulary, own, Y, step_names, seed, weight)
+                    part = encoder.fit_transform_codes(vocabulary, own, Y, step_names, seed, weight, **told)
             else:
                 block = self._block(blocks, step, encoder, codes)
                 if basis is not None and apart:
                     encoder.fit(self._block(basis, step, encoder, basis_codes), None, step_names)
                     part = encoder.transform(block)
                 else:
-                    part = encoder.fit_transform(block, Y, step_names, seed, weight)
+                    part = encoder.fit_transform(block, Y, step_names, seed, weight, **told)
             if encoder.feature_names_:
                 kept.append((step, encoder))
-                parts.append(part)
+                made_features.append(part)
         self.encoders_ = tuple(kept)
         self.feature_names_ = tuple(name for _, encoder in kept for name in encoder.feature_names_) or ("nothing",)
         self.selected_ = None
-        features = _join(parts, len(blocks))
+        features = _join(made_features, len(blocks))
         if not self.spec.selects or Y is None or not kept:
             return features
         chosen = choose_features(features, Y, seed)

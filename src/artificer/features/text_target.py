@@ -34,7 +34,7 @@ class TextTarget(Encoder):
     Parameters
     ----------
     smoothing : how many occurrences of the overall average every token is given, > 0.
-    folds : folds of ``fit_transform``, at least 2.
+    folds : folds of ``fit_transform``, at least 2, where it is not told which rows belong together.
     max_tokens, min_rows, pairs : which tokens count, as for ``text_embedding``.
     max_targets : of more target columns, those with the most rows get a score.
 
@@ -83,12 +83,16 @@ class TextTarget(Encoder):
         names: Sequence[str],
         seed: int = 0,
         weight: Doubles | None = None,
+        parts: Ints | None = None,
     ) -> Floats:
         n = len(block)
         weight = np.ones(n) if weight is None else weight
         fitted = self._fit(block, y, names, weight)
-        fold = _balanced_folds(fitted[0][1], max(2, min(self.folds, n)), seed) if fitted else np.zeros(n)
-        parts = []
+        if parts is not None or not fitted:
+            fold = np.zeros(n, dtype=np.int64) if parts is None else parts
+        else:
+            fold = _balanced_folds(fitted[0][1], max(2, min(self.folds, n)), seed)
+        found = []
         for counts, target in fitted:
             encoded = np.zeros((n, target.shape[1]), dtype=np.float32)
             whole = self._sums(counts, target, weight)
@@ -98,8 +102,8 @@ class TextTarget(Encoder):
                 weights = self._weigh(whole[0] - own[0], whole[1] - own[1], target)
                 table = self._table(Tokens((), self.pairs), weights)
                 encoded[held] = _scores(table, counts[held])
-            parts.append(encoded)
-        return np.concatenate(parts, axis=1) if parts else np.zeros((n, 0), dtype=np.float32)
+            found.append(encoded)
+        return np.concatenate(found, axis=1) if found else np.zeros((n, 0), dtype=np.float32)
 
     def _fit(
         self, block: Floats | Strings | Ints, y: Doubles | None, names: Sequence[str], weight: Doubles

@@ -158,6 +158,7 @@ class VocabularyEncoder(Encoder):
         names: Sequence[str],
         seed: int,
         weight: Doubles | None = None,
+        parts: Ints | None = None,
     ) -> Floats:
         """Fit, and encode the same rows; supervised encoders override this with out-of-fold encoding."""
         return self.fit_codes(vocabulary, codes, y, names).transform_codes(codes)
@@ -176,9 +177,10 @@ class VocabularyEncoder(Encoder):
         names: Sequence[str],
         seed: int = 0,
         weight: Doubles | None = None,
+        parts: Ints | None = None,
     ) -> Floats:
         vocabulary, codes = Vocabulary.learn(np.asarray(block, dtype=object), self.max_levels)
-        return self.fit_transform_codes(vocabulary, codes, y, names, seed, weight)
+        return self.fit_transform_codes(vocabulary, codes, y, names, seed, weight, parts)
 
     def emit(self, graph: Graph, block: str) -> str:
         if not self.feature_names_:

@@ -226,11 +226,12 @@ class Training(Section):
     seed: Whole = _key(
         0, "Every random choice follows from it.", "a whole number from 0 to 4294967295", ge=0, le=2**32 - 1
     )
-    split: Literal["auto", "random"] = _key(
+    split: Literal["auto", "random", "group", "time"] = _key(
         "auto",
-        "auto tests on the newest rows where the table is sorted by a time; random takes them as exchangeable. A named "
-        "time or group always counts.",
-        '"auto" or "random"',
+        "auto follows what the rows show: a time they happen at, entities whose rows resemble each other, copies. "
+        "time and group follow that alone (time takes rows in the order they are in, where no column tells a time), "
+        "random takes rows as exchangeable. A named time or group always counts.",
+        '"auto", "random", "group" or "time"',
     )
     test_share: Number = _key(
         0.2, "The share of rows put aside to test the finished model.", "a number above 0 and below 1", gt=0, lt=1
@@ -307,7 +308,10 @@ class Monitoring(Section):
         lt=0.5,
     )
     delay: DurationField = _key(
-        Duration(0.0), "How long after its prediction an outcome usually arrives.", 'a duration like "1d"'
+        Duration(0.0),
+        "How long after its prediction an outcome usually arrives; training rows so close before the rows that test "
+        "them are left out, as their outcomes would not be known by then.",
+        'a duration like "1d"',
     )
 
 

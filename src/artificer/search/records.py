@@ -102,7 +102,9 @@ class SearchRequest:
     class_weights : (c,) how much more the rows of each class count in learning; None where they count alike.
     monotone : 1 for columns of numbers with which scores (of two classes, those of the second) may only rise, -1 for
         those with which they may only fall; only algorithms that obey take part.
-    grouped : folds keep groups of rows together; what is fitted on some groups is judged on others, encoders included.
+    groups, times : (n,) by which the folds were made, None where rows are exchangeable; encoders that use the target
+        keep to them, too.
+    grouped : groups are entities; what is fitted on some of them is judged on others, encoders included.
     levels : the quantiles that are wanted, rising, as many as `n_classes`; empty for other tasks.
     model_mb : members are left out until the deployed graph is at most this large; None for a usual size.
     checkpoint : a folder of finished fits: those of this very table are taken up, further ones are written there.
@@ -117,6 +119,8 @@ class SearchRequest:
     names: Mapping[Kind, Sequence[str]]
     folds: Sequence[tuple[Ints, Ints]]
     metric: Metric
+    groups: Ints | None = None
+    times: Ints | Doubles | None = None
     grouped: bool = False
     weight: Doubles | None = None
     class_weights: Doubles | None = None

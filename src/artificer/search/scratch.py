@@ -42,6 +42,9 @@ def write_data(folder: Path, data: TrainingData) -> None:
     np.save(folder / "y.npy", data.y)
     if data.weight is not None:
         np.save(folder / "weight.npy", data.weight)
+    for name, values in (("groups", data.groups), ("moments", data.times)):
+        if values is not None:
+            np.save(folder / f"{name}.npy", values)
     codes, vocabulary = factorise(data.blocks.strings)
     np.save(folder / "codes.npy", codes)
     texts, sentences = factorise(data.blocks.texts)
@@ -61,6 +64,8 @@ def write_data(folder: Path, data: TrainingData) -> None:
         "monotone": data.monotone,
         "levels": data.levels,
         "weighted": data.weight is not None,
+        "grouped": data.groups is not None,
+        "timed": data.times is not None,
         "class_weights": None if data.class_weights is None else data.class_weights.tolist(),
     }
     (folder / "data.json").write_text(json.dumps(meta), encoding="utf-8")
@@ -85,6 +90,8 @@ def read_data(folder: Path) -> TrainingData:
         monotone=tuple(meta["monotone"]),
         levels=tuple(meta["levels"]),
         weight=np.load(folder / "weight.npy") if meta["weighted"] else None,
+        groups=np.load(folder / "groups.npy") if meta["grouped"] else None,
+        times=np.load(folder / "moments.npy") if meta["timed"] else None,
         class_weights=None if meta["class_weights"] is None else np.array(meta["class_weights"]),
     )
 

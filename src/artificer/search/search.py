@@ -20,6 +20,7 @@ from artificer.search.records import Candidate, SearchRequest, SearchResult
 from artificer.search.resume import resumed
 from artificer.search.run import Run
 from artificer.search.tasks import TrainingData, with_rounds
+from artificer.splits.parts import time_codes
 from artificer.types import Json, Kind, Task
 
 SIDE_BY_SIDE_ROWS = 100_000
@@ -172,7 +173,8 @@ def prepare(request: SearchRequest) -> tuple[TrainingData, Objective]:
         taught = np.maximum(taught, taught.max() / MOST_CLASS_WEIGHT)
     data = TrainingData(request.blocks, y, request.task, request.n_classes, names, folds, weight, taught)
     directions = _directions(request)
-    data = replace(data, monotone=directions, levels=request.levels)
+    times = None if request.times is None else time_codes(request.times)
+    data = replace(data, monotone=directions, levels=request.levels, groups=request.groups, times=times)
     return replace(data, center=objective.center, spread=objective.spread), objective
 
 

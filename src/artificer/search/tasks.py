@@ -18,10 +18,14 @@ from artificer.clock import Clock, Deadline, derive_seed
 from artificer.features.representation import Representation, RepresentationSpec, target_columns
 from artificer.graph import Fragment, Graph
 from artificer.search.latency import NOTHING, Price, itemised, price
+from artificer.splits.parts import inner_parts
 from artificer.types import Blocks, Doubles, Floats, Ints, Json, Kind, Params, Task
 
 ROUND_KEYS = ("rounds", "n_rounds")
 """Names under which early-stopping algorithms keep the rounds of a fit without validation rows."""
+
+ENCODING_PARTS = 5
+"""Folds within training by which encoders that use the target encode its rows."""
 
 
 @dataclass(frozen=True)
@@ -35,6 +39,8 @@ class TrainingData:
     monotone : (k,) 1 or -1 for columns of numbers with which scores may only rise or fall, else 0; () for none at all.
     levels : the quantiles that are wanted, rising; empty for other tasks.
     center, spread : the target of a regression or of quantiles in its own unit is ``y * spread + center``.
+    groups, times : (n,) what keeps rows together and what orders them, for encoders that use the target; None where
+        rows are exchangeable.
     """
 
     blocks: Blocks
@@ -49,6 +55,8 @@ class TrainingData:
     levels: tuple[float, ...] = ()
     center: float = 0.0
     spread: float = 1.0
+    groups: Ints | None = None
+    times: Ints | None = None
 
     @cached_property
     def exchangeable(self) -> bool:
@@ -57,6 +65,13 @@ class TrainingData:
         if len(self.folds) < 2 or any(len(train) + len(valid) != n for train, valid in self.folds):
             return False
         return bool((np.bincount(np.concatenate([valid for _, valid in self.folds]), minlength=n) == 1).all())
+
+    def encoding_parts(self, rows: Ints, seed: int) -> Ints | None:
+        """The folds (m,) by which encoders that use the target encode training rows; None for random ones."""
+        if self.groups is None and self.times is None:
+            return None
+        groups, times = (None if codes is None else codes[rows] for codes in (self.groups, self.times))
+        return inner_parts(len(rows), ENCODING_PARTS, seed, groups, times)
 
     def weight_of(self, rows: Ints) -> Doubles | None:
         """How much rows count in a score."""
@@ -83,6 +98,7 @@ class FitTask:
     max_rows : training rows are sampled down to this many.
     keep_model : a fold's fit returns its fragments too, as a part of a member or a model to fall back on.
     apart : encoders see the training rows alone, as those of validation stand for groups that are yet to be met.
+    at_random : encoders that use the target take rows as exchangeable, whatever groups and times the data have.
     soft_seconds : iterative learners stop adding rounds after this; `hard_seconds`: the fit is killed.
     """
 
@@ -97,6 +113,7 @@ class FitTask:
     max_rows: int | None = None
     keep_model: bool = False
     apart: bool = False
+    at_random: bool = False
     soft_seconds: float = math.inf
     hard_seconds: float = math.inf
 
@@ -345,7 +362,8 @@ def encode(task: FitTask, data: TrainingData, train: Ints, valid: Ints, clock: C
     basis = data.blocks if data.exchangeable and not task.apart else None
     weight = data.weight_of(train)
     weight = None if weight is None else weight / weight.mean()
-    X = representation.fit_transform(data.blocks.take(train), columns, data.names, seed, basis, weight)
+    parts = None if task.at_random else data.encoding_parts(train, seed)
+    X = representation.fit_transform(data.blocks.take(train), columns, data.names, seed, basis, weight, parts)
     X_valid = representation.transform(data.blocks.take(valid)) if len(valid) else X[:0]
     fragment = representation.fragment() if task.fold is None or task.keep_model else None
     directions = representation.monotone(data.monotone) if constrained else ()

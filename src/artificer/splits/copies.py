@@ -141,7 +141,9 @@ def _linked(columns: list[Hashes], rng: np.random.Generator) -> Ints:
     n, count = len(columns[0]), BANDS if len(columns) >= BANDS and len(columns[0]) <= LARGE else 1
     order = rng.permutation(len(columns))
     bands = [_mixed([columns[i] for i in order[b::count]]) for b in range(count)]
-    grids = [_mixed([band for b, band in enumerate(bands) if b != left]) for left in range(count)] if count > 1 else bands
+    grids = (
+        [_mixed([band for b, band in enumerate(bands) if b != left]) for left in range(count)] if count > 1 else bands
+    )
     starts, ends = [], []
     for grid in grids:
         by_cell = np.argsort(grid, kind="stable")

@@ -8,7 +8,7 @@ recur with few rows each or in blocks, and its rows have to be recognisable by t
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Collection
 from dataclasses import dataclass
 
 import numpy as np
@@ -76,8 +76,12 @@ class Entity:
     codes: Ints
 
 
-def find_entity(table: Table, seed: int = 0) -> Entity | None:
+def find_entity(table: Table, seed: int = 0, features: Collection[str] = ()) -> Entity | None:
     """Find the column whose values are entities; None where no column is.
+
+    Parameters
+    ----------
+    features : columns that are known to be none.
 
     Examples
     --------
@@ -93,9 +97,10 @@ def find_entity(table: Table, seed: int = 0) -> Entity | None:
     >>> find_entity(Table(ready.frame, ready.contract, ready.blocks, ready.y, ready.contract.task)).evidence.column
     'patient_id'
     """
-    if table.frame.height < FEWEST_ROWS:
+    if table.frame.height < FEWEST_ROWS or sum(len(table.names(kind)) for kind in Kind) < 2:
         return None
-    found = [entity for key in candidates(table) if (entity := _judged(table, key, seed)) is not None]
+    keys = [key for key in candidates(table) if key.spec.name not in features]
+    found = [entity for key in keys if (entity := _judged(table, key, seed)) is not None]
     return max(found, key=lambda entity: entity.evidence.numbers["recognised"], default=None)
 
 
@@ -131,8 +136,10 @@ def _key(table: Table, spec: ColumnSpec) -> Key | None:
         return None
     each = float(several.mean())
     runs = 1 + int((codes[1:] != codes[:-1]).sum())
-    is_key = spec.role is Role.ID or bool(KEY_NAME.search(spec.name)) or (
-        spec.role is Role.CATEGORICAL and _are_codes(values)
+    is_key = (
+        spec.role is Role.ID
+        or bool(KEY_NAME.search(spec.name))
+        or (spec.role is Role.CATEGORICAL and _are_codes(values))
     )
     in_blocks = runs <= BLOCKS * keys and each >= 2
     if each > FEW_EACH and not in_blocks:
@@ -141,7 +148,7 @@ def _key(table: Table, spec: ColumnSpec) -> Key | None:
 
 
 def _are_codes(values: pl.Series) -> bool:
-    """Whether texts are written like keys: one word with digits in it, nearly all of a length, too long for a measure."""
+    """Whether texts are written like keys: one word with digits in it, nearly all of a length."""
     texts = values.drop_nulls().unique(maintain_order=True).head(200).cast(pl.String).to_list()
     coded = [t for t in texts if 3 <= len(t) <= 40 and " " not in t and any(c.isdigit() for c in t)]
     lengths = np.array([len(t) for t in coded] or [0])
@@ -199,7 +206,7 @@ def _whole_keys(codes: Ints, rng: np.random.Generator) -> Ints:
 
 
 def _doubles(table: Table, key: Key) -> frozenset[tuple[Kind, int]]:
-    """The key itself, and columns that say the same in other words: of them rows are recognised, which proves nothing."""
+    """The key itself, and columns that say the same in other words: that rows are recognised by them proves nothing."""
     found = set()
     for kind in (Kind.NUMBERS, Kind.STRINGS):
         for j, name in enumerate(table.names(kind)):

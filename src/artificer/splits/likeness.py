@@ -43,7 +43,7 @@ def ranks(values: NDArray[Any]) -> Doubles:
 
 
 def agreement(codes: Ints, target: Doubles) -> float:
-    """The intraclass correlation of `target` (n, t) within groups: 1 where rows of a group are all the same, 0 by chance.
+    """The intraclass correlation of `target` (n, t) within groups: 1 where their rows are all the same, 0 by chance.
 
     Examples
     --------
@@ -79,7 +79,9 @@ def distances(blocks: Blocks, without: frozenset[tuple[Kind, int]] = frozenset()
     ----------
     without : columns that do not count, as kind and place.
     """
-    columns = [(k, j) for k in Kind if k is not Kind.TEXTS for j in range(blocks.of(k).shape[1]) if (k, j) not in without]
+    columns = [
+        (k, j) for k in Kind if k is not Kind.TEXTS for j in range(blocks.of(k).shape[1]) if (k, j) not in without
+    ]
     if len(columns) > MOST_COLUMNS:
         columns = [columns[i] for i in np.linspace(0, len(columns) - 1, MOST_COLUMNS).astype(int)]
     m = len(blocks)

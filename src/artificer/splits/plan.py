@@ -32,6 +32,7 @@ class Named:
     in_seconds : whether those are seconds; else they only count.
     group, groups : the column of groups that was named, and the code of each row's (n,).
     gap : seconds after which the outcome of a row is known.
+    features : columns that the user speaks of as features, which therefore name no entities.
     """
 
     choice: SplitChoice = "auto"
@@ -41,6 +42,7 @@ class Named:
     group: str | None = None
     groups: Ints | None = None
     gap: float = 0.0
+    features: frozenset[str] = frozenset()
 
 
 @dataclass(frozen=True, slots=True)
@@ -136,13 +138,17 @@ def _order(table: Table, named: Named, notes: list[Evidence], seed: int) -> Orde
     if order is None:
         if named.choice != "time":
             return None
-        notes.append(Evidence("time", None, True, "no column tells the time, so rows are taken in the order they are in"))
+        notes.append(
+            Evidence("time", None, True, "no column tells the time, so rows are taken in the order they are in")
+        )
         return Order("", "", np.arange(len(table.y), dtype=np.int64))
     if named.groups is not None and named.choice == "auto" and known_again(named.groups, order.times) >= KNOWN_AGAIN:
         sentence = f'{order.reason}, but groups of "{named.group}" go on over time, so they alone are kept apart'
         notes.append(Evidence("time", order.column, False, sentence))
         return None
-    sentence = f'{order.reason}, so the test is on the newest ones; training.split = "random" takes them as exchangeable'
+    sentence = (
+        f'{order.reason}, so the test is on the newest ones; training.split = "random" takes them as exchangeable'
+    )
     notes.append(Evidence("time", order.column, True, sentence))
     return order
 
@@ -153,7 +159,7 @@ def _entity(
     """The column of entities whose rows are to stay together, where none was named."""
     if named.groups is not None or named.choice in ("random", "time"):
         return None
-    found = find_entity(table, seed)
+    found = find_entity(table, seed, named.features)
     if found is None:
         return None
     seen = found.evidence

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection
 from dataclasses import dataclass, replace
+from typing import Any
 
 import numpy as np
 import polars as pl
@@ -154,6 +155,27 @@ def prepare(
         breaches=breaches,
         notes=(*_target_notes(spec, rows, question), *notes, *_breach_notes(breaches)),
     )
+
+
+def set_aside(prepared: Prepared, name: str, reason: str) -> Prepared:
+    """The table without a column as a feature, which it keeps as a group.
+
+    Examples
+    --------
+    >>> ready = prepare({"who": ["a", "b", "a"], "x": [1, 2, 3], "y": [0, 1, 0]}, target="y")
+    >>> ready = set_aside(ready, "who", "names people")
+    >>> ready.contract.column("who").role.value, ready.blocks.strings.shape
+    ('group', (3, 0))
+    """
+    contract = prepared.contract
+    spec = contract.column(name)
+    blocks = prepared.blocks
+    if spec.kind is not None:
+        place = contract.names(spec.kind).index(name)
+        narrower: dict[str, Any] = {spec.kind.value: np.delete(blocks.of(spec.kind), place, axis=1)}
+        blocks = replace(blocks, **narrower)
+    columns = tuple(replace(c, role=Role.GROUP, reason=reason) if c.name == name else c for c in contract.columns)
+    return replace(prepared, contract=replace(contract, columns=columns), blocks=blocks)
 
 
 def _read_target(

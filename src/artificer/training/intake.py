@@ -1,4 +1,4 @@
-"""The first stages of a run: the table read, typed, checked, and parted into training and test rows."""
+"""The first stages of a run: the table read, typed and checked."""
 
 from __future__ import annotations
 
@@ -7,15 +7,12 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from numpy.typing import NDArray
 
-from artificer.clock import derive_seed
 from artificer.errors import ConfigurationError
 from artificer.problem.model import Problem
-from artificer.splits.order import infer_order
-from artificer.splits.split import holdout
+from artificer.training.parting import holdout_of, planned
 from artificer.training.request import TrainingRequest
-from artificer.types import Ints, Json, Kind
+from artificer.types import Ints, Json
 
 if TYPE_CHECKING:
     import polars as pl
@@ -61,23 +58,7 @@ def prepare_for(problem: Problem, frame: Any, basis: pl.DataFrame | None = None)
         positive=data.positive,
         basis=basis,
     )
-    prepared = replace(prepared, contract=replace(prepared.contract, levels=problem.levels))
-    known = data.time is not None or data.group is not None or problem.training.split == "random"
-    return prepared if known else in_order(prepared)
-
-
-def in_order(prepared: Prepared) -> Prepared:
-    """Take a table that is sorted by a time as one whose newest rows are its test."""
-    blocks, contract = prepared.blocks, prepared.contract
-    times = [(name, blocks.times[:, j]) for j, name in enumerate(contract.names(Kind.TIMES))]
-    numbers = [(name, blocks.numbers[:, j]) for j, name in enumerate(contract.names(Kind.NUMBERS))]
-    order = infer_order(times, numbers, prepared.y.astype(np.int64) if contract.task.is_classification else None)
-    if order is None:
-        return prepared
-    note = f'{order.reason}, so the test is on the newest ones; training.split = "random" takes them as exchangeable'
-    moments = order.times.astype(np.int64)
-    contract = replace(contract, time=order.column)
-    return replace(prepared, times=moments, contract=contract, notes=(*prepared.notes, note))
+    return replace(prepared, contract=replace(prepared.contract, levels=problem.levels))
 
 
 def findings_of(problem: Problem, prepared: Prepared, test_rows: Ints) -> tuple[Json, ...]:
@@ -102,35 +83,5 @@ def checked(prepared: Prepared, test_rows: Ints) -> Checked:
 
 def checked_split(problem: Problem, prepared: Prepared) -> Checked:
     """A prepared table as checks take it, with the test rows that a training would keep aside."""
-    return checked(prepared, _holdout(problem, prepared)[1])
-
-
-def split_rows(request: TrainingRequest, prepared: Prepared) -> tuple[Ints, Ints, NDArray[Any] | None]:
-    """Training rows, test rows, and the times that order them (None where rows are exchangeable)."""
-    n = len(prepared.y)
-    if request.newest_test_rows is not None:
-        newest = min(request.newest_test_rows, n // 2)
-        order = np.arange(n, dtype=np.int64)
-        return order[: n - newest], order[n - newest :], order
-    train_rows, test_rows = _holdout(request.problem, prepared)
-    return train_rows, test_rows, prepared.times
-
-
-def _holdout(problem: Problem, prepared: Prepared) -> tuple[Ints, Ints]:
-    training, task = problem.training, prepared.contract.task
-    seed = derive_seed(training.seed, "holdout")
-    return holdout(
-        len(prepared.y),
-        task,
-        prepared.y,
-        training.test_share,
-        seed,
-        groups=prepared.groups,
-        times=prepared.times,
-    )
-
-
-def in_time(rows: Ints, times: NDArray[Any] | None) -> Ints:
-    """Rows in the order of time, else of the table: what depends on its neighbours is tested beside them."""
-    rows = np.sort(rows)
-    return rows if times is None else rows[np.argsort(times[rows], kind="stable")]
+    prepared, plan = planned(problem, prepared)
+    return checked(prepared, holdout_of(problem, prepared, plan)[1])

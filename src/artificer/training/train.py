@@ -10,21 +10,19 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from numpy.typing import NDArray
-
-from artificer.clock import derive_seed
 from artificer.evaluation.evaluate import Evaluation
 from artificer.evaluation.gate import GateReport
 from artificer.evaluation.luck import chance_of_perfection
 from artificer.metrics.base import Metric
 from artificer.search.records import Budget, Progress, SearchRequest, SearchResult
-from artificer.splits.split import FEWEST_ROWS, fold_count, folds
+from artificer.splits.plan import SplitPlan
 from artificer.training.combine import combine
-from artificer.training.intake import findings_of, in_time, prepare_for, read_table, split_rows
+from artificer.training.intake import findings_of, prepare_for, read_table
 from artificer.training.judge import IMPORTANCE_SECONDS, evaluate_draft, gate_of
 from artificer.training.lineage import lineage
 from artificer.training.measure import measure
 from artificer.training.packing import draft_of, write_draft
+from artificer.training.parting import in_time, of_arrivals, planned, search_folds, split_rows
 from artificer.training.promise import is_constant
 from artificer.training.record import Rows, TrainingRun, keep_test_rows
 from artificer.training.request import TrainingRequest
@@ -77,12 +75,15 @@ def _train(request: TrainingRequest, executor: ProcessExecutor) -> TrainingRun:
         watch("checking the data", None, None)
         prepared = prepare_for(problem, combined.frame, combined.source)
     with stages.stage("split"):
-        train_rows, test_rows, times = split_rows(request, prepared)
-        test_rows = in_time(test_rows, times)
+        prepared, plan = planned(problem, prepared)
+        if request.newest_test_rows is not None:
+            plan = of_arrivals(plan, len(prepared.y))
+        train_rows, test_rows = split_rows(request, prepared, plan)
+        test_rows, times = in_time(test_rows, plan.times), plan.times
         findings = findings_of(problem, prepared, test_rows)
     measured_by = chosen_metric(problem, prepared)
     with stages.stage("search"):
-        found = _search(request, prepared, train_rows, times, measured_by, stages, executor)
+        found = _search(request, prepared, train_rows, plan, measured_by, stages, executor)
     with stages.stage("evaluate"):
         watch("evaluating on the test rows", None, None)
         request.ledger.record(request.run_id, "evaluation of the finished model", request.clock.now())
@@ -139,7 +140,7 @@ def _search(
     request: TrainingRequest,
     prepared: Prepared,
     rows: Ints,
-    times: NDArray[Any] | None,
+    plan: SplitPlan,
     measured_by: Metric,
     stages: Stages,
     executor: ProcessExecutor,
@@ -148,18 +149,6 @@ def _search(
 
     training, contract = request.problem.training, prepared.contract
     y, task = prepared.y[rows], contract.task
-    groups = None if prepared.groups is None or request.newest_test_rows is not None else prepared.groups[rows]
-    parts: Sequence[tuple[Ints, Ints]] = ()  # so few rows are the baseline's alone
-    if len(rows) >= FEWEST_ROWS:
-        parts = folds(
-            len(rows),
-            task,
-            y,
-            fold_count(len(rows)),
-            derive_seed(training.seed, "folds"),
-            groups=groups,
-            times=None if times is None else times[rows],
-        )
     wanted = training.budget
     if wanted.fits is not None:
         budget = Budget(fits=wanted.fits)
@@ -181,9 +170,11 @@ def _search(
         task=task,
         n_classes=contract.width,
         names={kind: contract.names(kind) for kind in Kind},
-        folds=parts,
+        folds=search_folds(plan, task, y, rows, training.seed),
         metric=measured_by,
-        grouped=groups is not None,
+        groups=None if plan.groups is None else plan.groups[rows],
+        times=None if plan.times is None else plan.times[rows],
+        grouped=plan.apart,
         weight=None if prepared.weight is None else prepared.weight[rows],
         class_weights=class_weights(request.problem, prepared, rows),
         monotone=directions(request.problem, prepared),
