@@ -150,7 +150,7 @@ def test_equal_rows_of_a_coarse_table_are_no_copies() -> None:
 
 def test_what_is_wanted_is_said() -> None:
     frame = pl.DataFrame({"x": RNG.normal(size=100), "y": RNG.normal(size=100)})
-    with pytest.raises(ConfigurationError, match="name it as data.group"):
+    with pytest.raises(ConfigurationError, match=r"name it as data\.group"):
         plan_of(frame, choice="group")
     by_place = plan_of(frame, choice="time")
     assert by_place.times is not None

@@ -102,7 +102,7 @@ def _table(problem: Problem | None, frame: Any, wanted: Json) -> tuple[Checked, 
 
     if problem is not None:
         prepared = prepare_for(problem, frame)
-        return checked_split(problem, prepared), prepared.notes
+        return checked_split(problem, prepared)
     named = {key: wanted[key] for key in ("time", "group", "drop", "as_is")}
     contract, notes = untargeted(frame, ids=wanted["id"], **named)
     return Checked(frame, contract), notes

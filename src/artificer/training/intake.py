@@ -81,7 +81,7 @@ def checked(prepared: Prepared, test_rows: Ints) -> Checked:
     return Checked(prepared.frame, prepared.contract, places=prepared.rows_used, test=test)
 
 
-def checked_split(problem: Problem, prepared: Prepared) -> Checked:
-    """A prepared table as checks take it, with the test rows that a training would keep aside."""
+def checked_split(problem: Problem, prepared: Prepared) -> tuple[Checked, tuple[str, ...]]:
+    """A prepared table as checks take it, with the test rows that a training would keep aside, and all notes on it."""
     prepared, plan = planned(problem, prepared)
-    return checked(prepared, holdout_of(problem, prepared, plan)[1])
+    return checked(prepared, holdout_of(problem, prepared, plan)[1]), prepared.notes
