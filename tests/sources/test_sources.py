@@ -5,19 +5,24 @@ from __future__ import annotations
 import gzip
 import json
 import os
+import sqlite3
 from collections.abc import Callable
+from contextlib import closing
 from pathlib import Path
 
+import openpyxl
 import polars as pl
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from artificer.errors import SourceError
 from artificer.sources.base import ReadOptions, Source, sources
-from artificer.sources.delimited import _read_by_record, _read_with_duckdb
+from artificer.sources.delimited import _read_by_record
 from artificer.sources.dialect import Dialect
 from artificer.sources.reading import read_source
+from artificer.sources.scanning import read_with_duckdb
+from artificer.sources.sqlite import quoted
 from artificer.testing.sources import SOURCE_CHECKS, Writer, sample_table
 
 
@@ -33,10 +38,27 @@ def write_arrow(frame: pl.DataFrame, path: Path) -> None:
     frame.write_ipc_stream(path) if path.suffix == ".arrows" else frame.write_ipc(path)
 
 
+def write_excel(frame: pl.DataFrame, path: Path) -> None:
+    book = openpyxl.Workbook()
+    for row in (frame.columns, *frame.rows()):
+        book.active.append(row)
+    book.save(path)
+
+
+def write_sqlite(frame: pl.DataFrame, path: Path) -> None:
+    path.unlink(missing_ok=True)
+    with closing(sqlite3.connect(path)) as connection, connection:
+        columns = ", ".join(quoted(name) for name in frame.columns)
+        connection.execute(f"CREATE TABLE rows ({columns})")
+        connection.executemany(f"INSERT INTO rows VALUES ({', '.join('?' * frame.width)})", frame.rows())
+
+
 WRITERS: dict[str, Writer] = {
     "csv": write_csv,
     "json": write_json,
     "arrow": write_arrow,
+    "excel": write_excel,
+    "sqlite": write_sqlite,
     "parquet": lambda frame, path: frame.write_parquet(path),
 }
 
@@ -145,12 +167,14 @@ RECORD = st.lists(CELL, min_size=1, max_size=4).map(",".join)
 
 
 @given(st.lists(RECORD, min_size=1, max_size=8).map("\n".join), st.integers(1, 3))
+@example('a,a,"un\n"q","a"b,a', 1)
+@example(',"a,b",a,"un\né,"a,b","a,b","un\né,"q",é', 2)
 @settings(max_examples=120, deadline=None)
 def test_duckdb_and_the_record_reader_agree(tmp_path_factory: pytest.TempPathFactory, text: str, width: int) -> None:
     path = tmp_path_factory.mktemp("fuzz") / "t.csv"
     path.write_text(text)
     dialect = Dialect(",", '"', '"', 0, False, tuple("abc"[:width]))
-    fast, slow = _read_with_duckdb(path, dialect), _read_by_record(path, dialect)
+    fast, slow = read_with_duckdb(path, dialect), _read_by_record(path, dialect)
     lines = text.count("\n") + 1
     assert slow.frame.height + len(slow.rejects) <= lines
     if fast is not None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import ClassVar
 
@@ -9,9 +11,17 @@ from artificer.errors import SourceError
 from artificer.sources.base import Content, ReadOptions, Source
 
 
-def _damaged(path: Path, kind: str, error: Exception) -> SourceError:
-    cause = str(error).splitlines()[0][:200] if str(error) else type(error).__name__
-    return SourceError(f'"{path}" is cut short or no {kind} file ({cause}); write or fetch it again')
+@contextmanager
+def _whole(path: Path, kind: str) -> Iterator[None]:
+    """Say of a file that fails to be read that it is damaged."""
+    import polars as pl
+    import pyarrow
+
+    try:
+        yield
+    except (pl.exceptions.PolarsError, OSError, pl.exceptions.PanicException, pyarrow.ArrowException) as error:
+        cause = str(error).splitlines()[0][:200] if str(error) else type(error).__name__
+        raise SourceError(f'"{path}" is cut short or no {kind} file ({cause}); write or fetch it again') from error
 
 
 class Parquet(Source):
@@ -26,10 +36,17 @@ class Parquet(Source):
     def read(self, path: Path, options: ReadOptions) -> Content:
         import polars as pl
 
-        try:
-            return Content(pl.read_parquet(path, glob=False))
-        except (pl.exceptions.PolarsError, OSError, pl.exceptions.PanicException) as error:
-            raise _damaged(path, "Parquet", error) from error
+        with _whole(path, "Parquet"):
+            return Content(pl.read_parquet(path, glob=False, hive_partitioning=False))
+
+    def batches(self, path: Path, options: ReadOptions) -> Iterator[Content]:
+        import polars as pl
+        import pyarrow.parquet as pq
+
+        with _whole(path, "Parquet"), pq.ParquetFile(path) as file:
+            yield Content(pl.DataFrame(pl.from_arrow(file.schema_arrow.empty_table())))
+            for batch in file.iter_batches(options.batch_rows):
+                yield Content(pl.DataFrame(pl.from_arrow(batch)))
 
 
 class ArrowIpc(Source):
@@ -44,9 +61,7 @@ class ArrowIpc(Source):
     def read(self, path: Path, options: ReadOptions) -> Content:
         import polars as pl
 
-        try:
+        with _whole(path, "Arrow"):
             with path.open("rb") as file:
                 head = file.read(8)
             return Content(pl.read_ipc(path) if head.startswith(b"ARROW1") else pl.read_ipc_stream(path))
-        except (pl.exceptions.PolarsError, OSError, pl.exceptions.PanicException) as error:
-            raise _damaged(path, "Arrow", error) from error

@@ -2,74 +2,75 @@
 
 from __future__ import annotations
 
-import gzip
-import hashlib
 import os
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING
 
-from artificer.errors import SourceError, nearest
-from artificer.sources.base import Content, ReadOptions, ReadResult, Reject, Source, sources
+from artificer.errors import SourceError
+from artificer.sources.base import Content, Part, ReadOptions, ReadResult, Reject, Source, sources
 from artificer.sources.delimited import Delimited
 from artificer.sources.dialect import unique_names
-from artificer.sources.survey import file_fingerprint, open_bytes
+from artificer.sources.fingerprints import combined, file_fingerprint, frame_fingerprint
+from artificer.sources.locate import File, Located, located
+from artificer.sources.packing import SUFFIXES, first_bytes
+from artificer.sources.union import united
 from artificer.tables.door import to_polars
 
-if TYPE_CHECKING:
-    import polars as pl
-
 NOT_TABLES = {
-    b"PK\x03\x04": "a zip archive or an Excel workbook",
-    b"\xd0\xcf\x11\xe0": "an old Excel workbook",
-    b"SQLite format 3": "an SQLite database",
+    b"PK\x03\x04": "a zip archive, and no Excel workbook",
     b"%PDF": "a PDF document",
-    b"\x28\xb5\x2f\xfd": "a zstd archive",
-    b"BZh": "a bzip2 archive",
-    b"\xfd7zXZ": "an xz archive",
     b"FEA1": "a Feather file of version 1",
     b"\x80\x04\x95": "a pickle, which is never opened",
 }
+KINDS = "CSV, Parquet, JSON, Arrow, Excel or SQLite file"
 
 
 def read_source(spec: object, *, options: ReadOptions | None = None) -> ReadResult:
-    """Read a file by its path, or take a table object, into a Polars frame.
+    """Read whatever `spec` names, or take a table object, into a Polars frame.
 
     Parameters
     ----------
-    spec : path of a CSV (any dialect), Parquet, JSON (lines or array) or Arrow file; or a pandas, Polars or Arrow
-        table, a dict of columns, or a list of dicts.
-    options : what is known about the file.
+    spec : a file (CSV in any dialect, Parquet, JSON, Arrow, Excel, SQLite; packed ones too), a pattern of several
+        (``sales-*.csv``), or a folder of them, partitioned or not; ``#name`` behind a file names its sheet or table.
+        Or a pandas, Polars or Arrow table, a dict of columns, or a list of dicts.
+    options : what is known about the source.
 
     Returns
     -------
-    ReadResult : ``rows_read + rows_rejected`` are the data lines of the file.
+    ReadResult : ``rows_read + rows_rejected`` are the data lines of the source.
 
     Raises
     ------
     SourceError
-        The file is absent, empty, not readable or damaged, or too many of its lines were refused.
+        The source is absent, empty, not readable or damaged, or too many of its lines were refused.
     """
     options = options or ReadOptions()
     if not isinstance(spec, (str, os.PathLike)):
         frame = to_polars(spec)
         return ReadResult(frame, frame.height, 0, None, frame_fingerprint(frame))
-    path = Path(spec).expanduser()
-    _check_file(path)
-    try:
-        content = choose(path).read(path, options)
-        fingerprint = file_fingerprint(path)
-    except PermissionError as error:
-        raise SourceError(f'"{path}" may not be read; give this user read permission') from error
-    except OSError as error:
-        raise SourceError(f'"{path}" could not be read ({error.strerror or error}); check the disk') from error
-    frame = content.frame
-    names, renamed = unique_names(frame.columns)
-    frame.columns = list(names)
-    if frame.height + len(content.rejects) == 0:
-        raise SourceError(f'"{path}" holds no rows below its header; give a file with at least one line of data')
-    written = _settle_rejects(path, content, options)
-    return ReadResult(frame, frame.height, len(content.rejects), written, fingerprint, (*content.notes, *renamed))
+    with located(str(spec)) as found:
+        found = _filled(found)
+        return _assembled(found, [_read(file, _for(found, options)) for file in found.files], options)
+
+
+def read_batches(spec: object, *, options: ReadOptions | None = None) -> Iterator[Content]:
+    """Read the same rows as `read_source` in the same order, some at a time and without ever holding them all.
+
+    Every cell is as the source writes it. Batches of one source may differ in their columns where its files do, and
+    the rejects come with the batches; how many are too many is for the caller to say.
+    """
+    options = options or ReadOptions()
+    if not isinstance(spec, (str, os.PathLike)):
+        for part in to_polars(spec).iter_slices(options.batch_rows):
+            yield Content(part)
+        return
+    with located(str(spec)) as found:
+        found, wanted = _filled(found), _for(found, options)
+        several = len(found.files) > 1
+        for file in found.files:
+            for batch in _opened(file, wanted).batches(file.path, wanted):
+                yield _placed(batch, file, several)
 
 
 def choose(path: Path) -> Source:
@@ -80,92 +81,132 @@ def choose(path: Path) -> Source:
     SourceError
         The first bytes show something that is no table.
     """
-    try:
-        with open_bytes(path) as file:
-            head = file.read(4096)
-    except (gzip.BadGzipFile, EOFError) as error:
-        raise SourceError(f'"{path}" is a damaged gzip file ({error}); fetch it again') from error
-    suffixes = [suffix.lower() for suffix in path.suffixes if suffix.lower() != ".gz"]
+    head = first_bytes(path)
+    suffixes = [suffix.lower() for suffix in path.suffixes if suffix.lower() not in SUFFIXES]
     suffix = suffixes[-1] if suffixes else ""
     found = [member() for member in sources().values()]
-    for magic, what in NOT_TABLES.items():
-        if head.startswith(magic):
-            raise SourceError(f'"{path}" is {what}; give a CSV, Parquet, JSON or Arrow file')
     named = next((member for member in found if suffix in member.suffixes), None)
     proved = next((member for member in found if member.recognises(head)), None)
+    for magic, what in NOT_TABLES.items():
+        if proved is None and head.startswith(magic):
+            raise SourceError(f'"{path}" is {what}; give a {KINDS}')
     if isinstance(named, Delimited) and proved is not None and proved.name == "json":
         return named  # a line of CSV may begin like JSON, and the suffix says CSV
     return proved or named or Delimited()
 
 
-def _check_file(path: Path) -> None:
+def _filled(found: Located) -> Located:
+    """Of several files those that are not empty; an empty part, as writers leave them, is no damage."""
+    if len(found.files) == 1:
+        return found
+    files = tuple(file for file in found.files if file.path.stat().st_size)
+    if not files:
+        raise SourceError(f'"{found.place}" stands for {len(found.files)} files, and each is empty; give one with rows')
+    empty = len(found.files) - len(files)
+    notes = (f"{empty} empty files were passed over",) if empty else ()
+    return replace(found, files=files, notes=(*found.notes, *notes))
+
+
+def _for(found: Located, options: ReadOptions) -> ReadOptions:
+    """The options with what the name itself asks for."""
+    return options if found.table is None else replace(options, table=found.table)
+
+
+def _opened(file: File, options: ReadOptions) -> Source:
+    """The source of a file that is there and not empty."""
     try:
-        if path.is_dir():
-            raise SourceError(f'"{path}" is a folder; give one of the files in it')
-        if not path.exists():
-            folder = path.parent
-            near = [entry.name for entry in folder.iterdir()] if folder.is_dir() else []
-            where = "" if folder.is_dir() else f' (there is no folder "{folder}")'
-            hint = nearest(path.name, near) or "; check the path"
-            raise SourceError(f'there is no file "{path}"{where}{hint}')
-        if not path.is_file():
-            raise SourceError(f'"{path}" is not a regular file; give a file')
-        if path.stat().st_size == 0:
-            raise SourceError(f'"{path}" is empty; give a file with a header and at least one line of data')
-        with path.open("rb"):
-            pass
+        if file.path.stat().st_size == 0:
+            raise SourceError(f'"{file.name}" is empty; give a file with a header and at least one line of data')
+        source = choose(file.path)
     except PermissionError as error:
-        raise SourceError(f'"{path}" may not be read; give this user read permission') from error
-    except ValueError as error:  # a NUL in the name
-        raise SourceError(f"{str(path)!r} is no file name; check the path") from error
+        raise SourceError(f'"{file.name}" may not be read; give this user read permission') from error
     except OSError as error:
-        raise SourceError(f'"{path}" could not be read ({error.strerror or error}); check the path') from error
+        raise SourceError(f'"{file.name}" could not be read ({error.strerror or error}); check the disk') from error
+    if not source.tables and options.table is not None:
+        raise SourceError(f'"{file.name}" holds one table, so "{options.table}" cannot be asked for; leave it out')
+    if source.name != "sqlite" and options.query is not None:
+        raise SourceError(f'"{file.name}" is no database, so it cannot be asked a query; leave the query out')
+    return source
 
 
-def _settle_rejects(path: Path, content: Content, options: ReadOptions) -> Path | None:
+def _read(file: File, options: ReadOptions) -> tuple[File, Content, str]:
+    """One file whole: what it holds and its fingerprint."""
+    source = _opened(file, options)
+    try:
+        content, fingerprint = source.read(file.path, options), file_fingerprint(file.path)
+    except OSError as error:
+        raise SourceError(f'"{file.name}" could not be read ({error.strerror or error}); check the disk') from error
+    names, again = unique_names(content.frame.columns)
+    content.frame.columns = list(names)
+    return file, replace(content, notes=(*content.notes, *again)), fingerprint
+
+
+def _assembled(found: Located, read: list[tuple[File, Content, str]], options: ReadOptions) -> ReadResult:
+    several = len(read) > 1
+    placed = [_placed(content, file, several) for file, content, _ in read]
+    frame, differences = united([(file.name, content.frame) for (file, *_), content in zip(read, placed, strict=True)])
+    rejects = tuple(reject for content in placed for reject in content.rejects)
+    if frame.height + len(rejects) == 0:
+        raise SourceError(f'"{found.place}" holds no rows below its header; give at least one line of data')
+    parts = tuple(
+        Part(file.name, content.frame.height, len(content.rejects), file.path.stat().st_size, fingerprint)
+        for file, content, fingerprint in read
+    )
+    written = _settle_rejects(found.place, frame.height, rejects, options)
+    notes = (*found.notes, *_counted(found, parts), *(n for c in placed for n in c.notes), *differences)
+    fingerprint = combined(parts)
+    return ReadResult(frame, frame.height, len(rejects), written, fingerprint, notes, found.place, parts)
+
+
+def _counted(found: Located, parts: Sequence[Part]) -> tuple[str, ...]:
+    if len(parts) < 2:
+        return ()
+    rows = sum(part.rows for part in parts)
+    shown = ", ".join(f"{Path(part.name).name} {part.rows:,}" for part in parts[:3])
+    more = ", ..." if len(parts) > 3 else ""
+    return (f'"{found.place}" stands for {len(parts)} files with {rows:,} rows ({shown}{more})',)
+
+
+def _placed(content: Content, file: File, several: bool) -> Content:
+    """The content with the columns that the file's path tells, and named where the file is one of several."""
+    import polars as pl
+
+    frame = content.frame
+    for name, value in file.partition:
+        if name not in frame.columns:
+            column = pl.Series(name, [value], pl.String).new_from_index(0, frame.height)
+            frame = frame.with_columns(column)
+    if not several:
+        return replace(content, frame=frame)
+    rejects = tuple(replace(reject, file=file.name) for reject in content.rejects)
+    return Content(frame, rejects, tuple(f"{Path(file.name).name}: {note}" for note in content.notes))
+
+
+def _settle_rejects(place: str, rows: int, rejects: Sequence[Reject], options: ReadOptions) -> Path | None:
     """Write the refused lines down, and stop where they are too many."""
-    rejects = content.rejects
     if not rejects:
         return None
     if options.rejects_path is not None:
         write_rejects(options.rejects_path, rejects)
-    share = len(rejects) / (len(rejects) + content.frame.height)
-    if share > options.max_reject_share:
+    lines = len(rejects) + rows
+    if len(rejects) > options.max_reject_share * lines:
         first = rejects[0]
+        where = f"{first.file}, line {first.line}" if first.file else f"line {first.line}"
         kept = f"see {options.rejects_path}" if options.rejects_path else "mend them or raise max_reject_share"
         raise SourceError(
-            f'{len(rejects)} of {len(rejects) + content.frame.height} lines of "{path}" cannot be read, more than the '
-            f"allowed {options.max_reject_share:.0%} (line {first.line}: {first.cause}); {kept}"
+            f'{len(rejects)} of {lines} lines of "{place}" cannot be read, more than the '
+            f"allowed {options.max_reject_share:.0%} ({where}: {first.cause}); {kept}"
         )
     return options.rejects_path
 
 
 def write_rejects(path: Path, rejects: Sequence[Reject]) -> None:
-    """Write refused lines as JSON lines: line number, cause, text."""
+    """Write refused lines as JSON lines: line number, cause, text, and the file where there are several."""
     import msgspec
 
     encoder = msgspec.json.Encoder()
     path.parent.mkdir(parents=True, exist_ok=True)
-    with path.open("wb") as file:
+    with path.open("wb") as out:
         for reject in rejects:
-            file.write(encoder.encode({"line": reject.line, "cause": reject.cause, "text": reject.text}) + b"\n")
-
-
-def frame_fingerprint(frame: pl.DataFrame) -> str:
-    """SHA-256 over names, types and cells of a table in memory, in row order."""
-    digest = hashlib.sha256()
-    for column in frame.get_columns():
-        digest.update(f"{column.name}\x1f{column.dtype}\x1f{len(column)}\x1e".encode())
-        for start in range(0, max(len(column), 1), 100_000):
-            part = column.slice(start, 100_000)
-            digest.update(repr(part.is_null().to_numpy().nonzero()[0].tolist()).encode())
-            digest.update(_bytes(part))
-    return "sha256:" + digest.hexdigest()
-
-
-def _bytes(part: pl.Series) -> bytes:
-    if part.dtype.is_numeric() and not part.dtype.is_decimal():
-        return part.fill_null(0).to_numpy().tobytes()
-    if part.dtype.is_temporal():
-        return part.to_physical().fill_null(0).to_numpy().tobytes()
-    return "\x1f".join("" if cell is None else str(cell) for cell in part.to_list()).encode(errors="replace")
+            line = {"line": reject.line, "cause": reject.cause, "text": reject.text}
+            out.write(encoder.encode(line if reject.file is None else {"file": reject.file, **line}) + b"\n")

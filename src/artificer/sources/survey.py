@@ -3,18 +3,14 @@
 from __future__ import annotations
 
 import codecs
-import gzip
-import hashlib
 import io
 import re
-from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import IO
 
 from artificer.errors import SourceError
+from artificer.sources.packing import chunks, packing
 
-CHUNK = 1 << 20
 SAMPLE = 1 << 18
 WESTERN_SHARE = 0.4
 BOMS = (
@@ -47,28 +43,6 @@ class Survey:
     notes: tuple[str, ...] = ()
 
 
-def open_bytes(path: Path) -> IO[bytes]:
-    """Open the file, unpacking gzip."""
-    with path.open("rb") as file:
-        packed = file.read(2) == b"\x1f\x8b"
-    return gzip.open(path, "rb") if packed else path.open("rb")  # type: ignore[return-value]
-
-
-def chunks(path: Path) -> Iterator[bytes]:
-    try:
-        with open_bytes(path) as file:
-            while chunk := file.read(CHUNK):
-                yield chunk
-    except (EOFError, gzip.BadGzipFile) as error:
-        raise SourceError(f'"{path}" is a damaged gzip file ({error}); fetch it again') from error
-
-
-def file_fingerprint(path: Path) -> str:
-    """SHA-256 of the bytes as they lie on disk."""
-    with path.open("rb") as file:
-        return "sha256:" + hashlib.file_digest(file, "sha256").hexdigest()
-
-
 def survey(path: Path, encoding: str | None = None) -> Survey:
     """Read the file once and find out how its text is written.
 
@@ -82,8 +56,7 @@ def survey(path: Path, encoding: str | None = None) -> Survey:
             codecs.lookup(encoding)
         except LookupError as error:
             raise SourceError(f'the encoding "{encoding}" is unknown; name one such as utf-8 or cp1252') from error
-    with path.open("rb") as file:
-        compressed = file.read(2) == b"\x1f\x8b"
+    compressed = packing(path) is not None
     decoder = codecs.getincrementaldecoder("utf-8")()
     first = b""
     foreign: list[bytes] = []

@@ -48,6 +48,15 @@ def check_keeps_every_row(source: type[Source], write: Writer, folder: Path) -> 
     assert first.frame.equals(again.frame)
 
 
+def check_batches(source: type[Source], write: Writer, folder: Path) -> None:
+    """In batches come the same rows in the same order, never more at a time than asked for."""
+    table, path = sample_table(), folder / f"table{source.suffixes[0]}"
+    write(table, path)
+    batches = list(source().batches(path, ReadOptions(batch_rows=7)))
+    assert max(batch.frame.height for batch in batches) <= 7
+    assert [row for batch in batches for row in _as_text(batch.frame)] == _as_text(table)
+
+
 def check_is_chosen(source: type[Source], write: Writer, folder: Path) -> None:
     """The source is found by the suffix of its files."""
     for suffix in source.suffixes:
@@ -90,14 +99,16 @@ def check_empty_and_absent(source: type[Source], write: Writer, folder: Path) ->
     path.touch()
     with pytest.raises(SourceError, match="is empty"):
         read_source(path)
-    with pytest.raises(SourceError, match="is a folder"):
-        read_source(folder)
+    (folder / "bare").mkdir()
+    with pytest.raises(SourceError, match="is a folder without tables"):
+        read_source(folder / "bare")
     with pytest.raises(SourceError, match=f'did you mean "empty{source.suffixes[0]}"'):
         read_source(folder / f"emty{source.suffixes[0]}")
 
 
 SOURCE_CHECKS: tuple[Callable[[type[Source], Writer, Path], None], ...] = (
     check_keeps_every_row,
+    check_batches,
     check_is_chosen,
     check_cut_short,
     check_noise,
