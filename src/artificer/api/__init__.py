@@ -7,7 +7,7 @@ from artificer.api.common import threads
 from artificer.api.journal import journal_forget, journal_query, journal_seal, journal_status, journal_verify
 from artificer.api.projects import init, run_project, train_project, write_run_report
 from artificer.api.quality import check
-from artificer.api.serving import export, predict_file, server_command
+from artificer.api.serving import export, predict_file, server_command, stream_command
 from artificer.api.training import Model, Run, load, train
 from artificer.api.versions import history, models, monitor, promote, rollback
 
@@ -31,6 +31,7 @@ __all__ = [
     "rollback",
     "run_project",
     "server_command",
+    "stream_command",
     "threads",
     "train",
     "train_project",

@@ -93,3 +93,22 @@ def bundle_of(project: Path, version: int | None) -> tuple[Bundle, int]:
         path = pointer.bundle_path(opened.champion_file)
         return load_bundle(path, threads=threads(), sha256=pointer.sha256), pointer.version
     return load_bundle(actions.registry_of(opened).bundle_path(version), threads=threads()), version
+
+
+def stream_command(project: Path, *, as_json: bool = False) -> list[str]:
+    """The command line that scores a project's stream of events.
+
+    Raises
+    ------
+    ConfigurationError
+        The project names no stream.
+    """
+    import sys
+
+    from artificer.errors import ConfigurationError
+    from artificer.problem.project import open_project
+
+    opened = open_project(project)
+    if opened.problem.stream.url is None:
+        raise ConfigurationError(f"{opened.file} has no stream; add [stream] with url and events")
+    return [sys.executable, "-m", "artificer.streams", "--project", str(opened.dir), *(["--json"] if as_json else [])]

@@ -61,6 +61,18 @@ def serve(
 
 
 @app.command()
+def stream(project: ProjectOption = HERE, as_json: JsonOption = False, debug: DebugOption = False) -> None:
+    """Score events of NATS JetStream, Kafka or Redis Streams as they come, until stopped."""
+
+    def work() -> list[str]:
+        from artificer import api
+
+        return api.stream_command(project, as_json=as_json)
+
+    _become([*guarded(work, as_json=as_json, debug=debug), *(["--debug"] if debug else [])])
+
+
+@app.command()
 def export(
     output: Annotated[Path, typer.Argument(help="Where to write the ONNX file.")],
     project: ProjectOption = HERE,

@@ -39,6 +39,12 @@ def _line(value: str) -> str:
     return value
 
 
+def _durable(value: str) -> str:
+    if len(value) > 32 or not all(c.isascii() and (c.isalnum() or c in "-_") for c in value):
+        raise ValueError("a text of 1 to 32 letters, digits, - and _")
+    return value
+
+
 def _names(values: tuple[str, ...]) -> tuple[str, ...]:
     seen: set[str] = set()
     for value in values:
@@ -119,6 +125,7 @@ URLField: TypeAlias = Annotated[InstanceOf[StoreURL], _parsed(StoreURL)]
 ClassWeights: TypeAlias = Annotated[Literal["balanced"] | dict[str, float], BeforeValidator(_class_weights)]
 Levels: TypeAlias = Annotated[tuple[Number, ...], AfterValidator(_levels)]
 Directions: TypeAlias = dict[Text, Literal["increasing", "decreasing"]]
+DurableName: TypeAlias = Annotated[Text, AfterValidator(_durable)]
 RequirementField: TypeAlias = Annotated[InstanceOf[Requirement], _parsed(Requirement)]
 
 
@@ -337,6 +344,63 @@ class Loop(Section):
     )
 
 
+class Stream(Section):
+    """Events that are scored as they come, besides or instead of HTTP."""
+
+    url: URLField | None = _key(
+        None,
+        "The broker: nats://, kafka:// or redis://; secrets stand in the environment, named as ${NAME}.",
+        "a URL",
+        "nats://events:${NATS_PASSWORD}@broker:4222",
+    )
+    events: Text | None = _key(
+        None,
+        "The subject, topic or stream of the events, each one JSON object of columns.",
+        "a text",
+        "orders",
+    )
+    predictions: Text | None = _key(
+        None, "Where predictions are published; unset, the events' name with .predictions.", "a text", "orders.scored"
+    )
+    outcomes: Text | None = _key(None, "Where outcomes come from; unset, none are taken.", "a text", "orders.outcomes")
+    dead_letters: Text | None = _key(
+        None,
+        "Where events go that break the contract, with the cause; unset, the events' name with .dead.",
+        "a text",
+        "orders.dead",
+    )
+    name: DurableName = _key(
+        "artificer",
+        "The durable name under which the broker remembers what is done; ids of predictions begin with it.",
+        "1 to 32 letters, digits, - or _",
+    )
+    id_field: Text = _key(
+        "id", "The field of an event that names it, where it has one; a name that comes twice is scored once.", "a text"
+    )
+    batch: Whole = _key(1000, "So many events are scored at once at most.", "a whole number from 1", ge=1, le=100_000)
+    in_flight: Whole = _key(
+        10_000,
+        "So many events are delivered and not acknowledged at most.",
+        "a whole number from 1",
+        ge=1,
+        le=1_000_000,
+    )
+    metrics_port: Whole = _key(
+        8401,
+        "The port of the consumer's /metrics; 0 takes any free one.",
+        "a whole number from 0 to 65535",
+        ge=0,
+        le=65535,
+    )
+    create: bool = _key(False, "Make streams and topics that are absent.", "true or false", strict=True)
+    options: dict[Text, URLField] | None = _key(
+        None,
+        "Further settings of the broker's library, as texts; ${NAME} is an environment variable.",
+        'a table of texts, like { tls_ca = "ca.pem" }',
+        {"tls_ca": "ca.pem"},
+    )
+
+
 class Problem(Section):
     """Everything a project wants, in the order of its file.
 
@@ -366,6 +430,7 @@ class Problem(Section):
     serving: Serving = Serving()
     monitoring: Monitoring = Monitoring()
     loop: Loop = Loop()
+    stream: Stream = Stream()
 
     @model_validator(mode="after")
     def _agree(self) -> Problem:

@@ -9,13 +9,11 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, ClassVar, Final, NamedTuple
+from typing import Any, ClassVar, NamedTuple
 from urllib.parse import urlsplit
 
 from artificer.errors import ConfigurationError, nearest
 from artificer.plugins import members
-
-GROUP: Final = "artificer.streams"
 
 
 class Event(NamedTuple):
@@ -26,6 +24,7 @@ class Event(NamedTuple):
     data : the message as it was sent.
     key : names the event within its stream, the same at every delivery and of no other event.
     partition, sequence : its place; of two events of a partition the later has the larger sequence.
+    at : when the broker took it, seconds since 1970-01-01 UTC.
     redelivered : False only where this is certainly the first delivery.
     token : what the broker's member needs to acknowledge it.
     """
@@ -34,6 +33,7 @@ class Event(NamedTuple):
     key: str
     partition: int
     sequence: int
+    at: float
     redelivered: bool
     token: Any = None
 
@@ -149,7 +149,7 @@ def streams() -> dict[str, type[Stream]]:
     >>> sorted(streams())
     ['kafka', 'nats', 'redis']
     """
-    return members("artificer.streams", Stream, GROUP)
+    return members("artificer.streams", Stream, "artificer.streams")
 
 
 def stream_for(url: str, options: Mapping[str, str] | None = None, *, create: bool = False) -> Stream:

@@ -192,8 +192,9 @@ class _KafkaSubscription(Subscription):
         if offset not in held:
             self._count += 1
         held[offset] = False
-        key = f"{partition}.{offset}.{message.timestamp()[1]}"
-        return Event(message.value() or b"", key, partition, offset, again)
+        moment = message.timestamp()[1]
+        key = f"{partition}.{offset}.{moment}"
+        return Event(message.value() or b"", key, partition, offset, moment / 1e3, again)
 
     async def acknowledge(self, events: Sequence[Event]) -> None:
         if events:

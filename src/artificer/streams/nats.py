@@ -244,10 +244,9 @@ class _NatsSubscription(Subscription):
         # server with a domain puts it and an account; the ends are alike but for a random token.
         parts = message.reply.split(".")
         at = 4 if len(parts) == 9 else 6
-        sequence = parts[at + 1]
-        self._got.append(
-            Event(message.data, f"{sequence}.{parts[at + 3]}", 0, int(sequence), parts[at] != "1", message.reply)
-        )
+        sequence, moment = parts[at + 1], parts[at + 3]
+        key = f"{sequence}.{moment}"
+        self._got.append(Event(message.data, key, 0, int(sequence), int(moment) / 1e9, parts[at] != "1", message.reply))
         self._asked -= 1
         if not self._some.is_set():
             self._some.set()

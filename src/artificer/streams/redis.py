@@ -18,6 +18,7 @@ CONSUMER: Final = "artificer"
 CLAIM_SECONDS: Final = 60.0
 """An event that is not acknowledged for so long is delivered again."""
 PATIENCE_SECONDS: Final = 10.0
+COUNT_BITS: Final = 24
 
 
 class RedisStream(Stream):
@@ -136,7 +137,8 @@ class _RedisSubscription(Subscription):
         key = name.decode()
         sequence = _number(key)
         self._open.add(sequence)
-        return Event((fields or {}).get(FIELD, b""), key.replace("-", "."), 0, sequence, again, name)
+        moment = (sequence >> COUNT_BITS) / 1e3
+        return Event((fields or {}).get(FIELD, b""), key.replace("-", "."), 0, sequence, moment, again, name)
 
     async def acknowledge(self, events: Sequence[Event]) -> None:
         if not events:
@@ -176,4 +178,4 @@ def _entries(found: Any) -> list[Any]:
 def _number(key: str) -> int:
     """An entry's id as one number that keeps the order: milliseconds, and 24 bits of the count within one."""
     milliseconds, _, count = key.partition("-")
-    return int(milliseconds) << 24 | min(int(count or 0), (1 << 24) - 1)
+    return int(milliseconds) << COUNT_BITS | min(int(count or 0), (1 << COUNT_BITS) - 1)
