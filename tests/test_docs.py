@@ -230,13 +230,13 @@ def test_rooms_and_floors_agree_with_the_import_test() -> None:
 
 
 def test_routes_and_problems_of_the_service_are_documented() -> None:
-    from artificer.server.app import DIALECTS, DOCUMENTED
+    from artificer.server.app import DIALECTS, DOCUMENTED, EVENTS
     from artificer.server.problems import TITLES
 
     text = text_of(DOCS / "serving.md")
     source = text_of(ROOT / "src" / "artificer" / "server" / "app.py")
     routes = set(re.findall(r'^            "(/[\w/]*)": \(', source, flags=re.MULTILINE)) | DOCUMENTED
-    routes |= {dialect.path for dialect in DIALECTS}
+    routes |= {EVENTS, *(dialect.path for dialect in DIALECTS)}
     assert "/v1/predict" in routes
     documented = {match.split()[-1] for match in coded(text) if re.match(r"(GET|POST) /", match)}
     assert routes == documented

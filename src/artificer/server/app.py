@@ -9,18 +9,24 @@ from __future__ import annotations
 import asyncio
 import logging
 import time
-from collections.abc import Awaitable, Callable, Iterable, MutableMapping
+from collections.abc import Awaitable, Callable, Iterable, MutableMapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from importlib import import_module
 from typing import Any, Final, TypeAlias
 
 import msgspec
 
+from artificer import __version__
 from artificer.errors import ArtificerError, ContractError, JournalError
 from artificer.journal.writer import Journal
-from artificer.server.bodies import JSON_MEDIA, TOO_DEEP, Receive, check_headers, decoded, read_body
+from artificer.server.bodies import JSON_MEDIA, TOO_DEEP, Receive, check_headers, decoded, media_type, read_body
+from artificer.server.dialects import inference
+from artificer.server.dialects.arrow import ROWS_ARROW
 from artificer.server.dialects.base import Dialect
+from artificer.server.dialects.csv import ROWS_CSV
+from artificer.server.dialects.invocations import INVOCATIONS, INVOCATIONS_CSV
 from artificer.server.dialects.rows import ROWS
+from artificer.server.events import Events
 from artificer.server.origin import Gate
 from artificer.server.problems import JSON, Refusal, Response
 from artificer.server.stats import Stats
@@ -41,7 +47,9 @@ HTML: Final = (b"content-type", b"text/html; charset=utf-8")
 METRICS_TEXT: Final = (b"content-type", b"text/plain; version=0.0.4; charset=utf-8")
 NO_STORE: Final = (b"cache-control", b"no-store")
 DOCUMENTED: Final = frozenset({"/v1/model", "/docs", "/openapi.json"})
-DIALECTS: Final[tuple[Dialect, ...]] = (ROWS,)
+DIALECTS: Final[tuple[Dialect, ...]] = (ROWS, ROWS_CSV, ROWS_ARROW, INVOCATIONS, INVOCATIONS_CSV)
+"""Of several at one path the first has the short way."""
+EVENTS: Final = "/v1/events"
 
 
 class _OutcomesRequest(msgspec.Struct, forbid_unknown_fields=True, gc=False):
@@ -77,7 +85,8 @@ class Service:
         self.journal = journal
         self.stats = Stats()
         self.turns = Turns(champion, journal, self.stats, clock)
-        self.dialects = {dialect.path.encode(): dialect for dialect in DIALECTS}
+        self.dialects = {dialect.path.encode(): dialect for dialect in reversed(DIALECTS)}
+        self.events = Events(champion)
         self._max_body = max_body
         self._gate = gate
         self._clock = clock
@@ -92,9 +101,14 @@ class Service:
             "/health/ready": (read, self._ready),
             "/metrics": (read, self._metrics),
             "/": (read, self._page),
+            # What clients of MLflow's scoring server ask before they send anything.
+            "/ping": (read, self._ready),
+            "/health": (read, self._ready),
+            "/version": (read, self._version),
         }
-        for dialect in DIALECTS:
-            self._routes[dialect.path] = (frozenset({"POST"}), self._predicting(dialect))
+        for path in dict.fromkeys(dialect.path for dialect in DIALECTS):
+            spoken = [dialect for dialect in DIALECTS if dialect.path == path]
+            self._routes[path] = (frozenset({"POST"}), self._predicting(spoken))
         self._read = read
         self._counts = {dialect.path: self.stats.route(dialect.path) for dialect in DIALECTS}
 
@@ -110,6 +124,9 @@ class Service:
                 # FastAPI knows no HEAD; uvicorn, which keeps the scope it made, leaves the body out by itself.
                 read = {**scope, "method": "GET"}
                 await (await self._documentation())(read, receive, self._counting(path, started, send))
+                return
+            if path == EVENTS and method in self._read:
+                await self.events.stream(receive, self._counting(path, started, send), body=method == "GET")
                 return
             response = await self._route(path, method)(scope, receive)
         except Refusal as refusal:
@@ -154,8 +171,8 @@ class Service:
         self._threads.shutdown()
 
     def _route(self, path: str, method: str) -> Handler:
-        found = self._routes.get(path)
-        allowed = self._read if found is None and path in DOCUMENTED else found[0] if found else None
+        found = self._routes.get(path) or self._of_inference(path)
+        allowed = self._read if found is None and path in (*DOCUMENTED, EVENTS) else found[0] if found else None
         if allowed is None:
             raise Refusal(404, "not-found", f"there is nothing at {path[:200]}; /docs lists what there is")
         if found is None or method not in allowed:
@@ -168,8 +185,8 @@ class Service:
     def _count(self, path: str, status: int, started: float) -> None:
         route = self._counts.get(path)
         if route is None:
-            known = path in self._routes or path in DOCUMENTED
-            route = self.stats.route(path if known else "other")
+            known = path in self._routes or path in DOCUMENTED or path == EVENTS
+            route = self.stats.route(path if known else "/v2" if path.startswith("/v2") else "other")
         route.add(status, time.perf_counter() - started)
 
     def _refused(self, refusal: Refusal, path: str) -> Response:
@@ -179,10 +196,15 @@ class Service:
 
     # --- the hot routes -------------------------------------------------------------------------------------------
 
-    def _predicting(self, dialect: Dialect) -> Handler:
+    def _predicting(self, spoken: Sequence[Dialect]) -> Handler:
+        """The handler of a path at which one dialect is spoken for each type of body."""
+        media = frozenset().union(*(dialect.media for dialect in spoken))
+
         async def predict(scope: Scope, receive: Receive) -> Response | None:
             serving(self.champion)
-            body = await self._body(scope, receive, dialect.media)
+            body = await self._body(scope, receive, media)
+            declared = media_type(scope["headers"])
+            dialect = next((one for one in spoken if declared in one.media), spoken[0])
             if body is None:
                 return None
             loop = asyncio.get_running_loop()
@@ -201,7 +223,7 @@ class Service:
         return predict
 
     def _predict_large(self, predictor: Predictor, dialect: Dialect, body: bytes) -> tuple[Answer, bytes]:
-        ask = read(dialect, body)
+        ask = read(dialect, body, predictor)
         if isinstance(ask, Refusal):
             raise ask
         try:
@@ -212,7 +234,7 @@ class Service:
             self.journal.append(answer.entries)
         except JournalError as error:
             raise unwritten(error) from error
-        return answer, dialect.write(predictor, answer)
+        return answer, dialect.write(predictor, answer, ask)
 
     async def _outcomes(self, scope: Scope, receive: Receive) -> Response | None:
         serving(self.champion)
@@ -235,10 +257,40 @@ class Service:
         check_headers(scope["headers"], media, self._max_body)
         return await read_body(receive, self._max_body)
 
+    def _of_inference(self, path: str) -> tuple[frozenset[str], Handler] | None:
+        """The routes of the Open Inference Protocol, in whose paths the model stands."""
+        if not path.startswith("/v2"):
+            return None
+        fixed = {"/v2": self._server, "/v2/health/live": self._live, "/v2/health/ready": self._ready}
+        if path in fixed:
+            return self._read, fixed[path]
+        found = inference.PATH.fullmatch(path)
+        if found is None:
+            return None
+        name, version, rest = found["name"], found["version"], found["rest"]
+        if rest == "/infer":
+            return frozenset({"POST"}), self._predicting([inference.infer(path, name, version)])
+
+        async def about(scope: Scope, receive: Receive) -> Response:
+            predictor = serving(self.champion)
+            inference.check(predictor, name, version)
+            if rest == "/ready":
+                return await self._ready(scope, receive)
+            return Response(200, _encode(inference.metadata(predictor)), JSON, NO_STORE)
+
+        return self._read, about
+
     # --- the others -----------------------------------------------------------------------------------------------
 
     async def _live(self, scope: Scope, receive: Receive) -> Response:
         return Response(200, b'{"status":"live"}', JSON, NO_STORE)
+
+    async def _server(self, scope: Scope, receive: Receive) -> Response:
+        document = {"name": "artificer", "version": __version__, "extensions": ["binary_tensor_data"]}
+        return Response(200, _encode(document), JSON, NO_STORE)
+
+    async def _version(self, scope: Scope, receive: Receive) -> Response:
+        return Response(200, __version__.encode(), (b"content-type", b"text/plain; charset=utf-8"), NO_STORE)
 
     async def _ready(self, scope: Scope, receive: Receive) -> Response:
         if self.journal.state.problem is not None:

@@ -28,7 +28,10 @@ TOO_DEEP: Final = "the body is nested too deeply; send rows of plain values"
 
 
 def check_headers(headers: Headers, media: frozenset[bytes], max_body: int) -> None:
-    """Hold the declared type, length and coding of a body to what is taken; Refusal where they are not."""
+    """Hold the declared type, length and coding of a body to what is taken; Refusal where they are not.
+
+    A type of ``b""`` among `media` lets a body pass that is declared as nothing.
+    """
     declared = False
     for name, value in headers:
         if name == b"content-type":
@@ -40,10 +43,16 @@ def check_headers(headers: Headers, media: frozenset[bytes], max_body: int) -> N
                 too_large(max_body)
         elif name == b"content-encoding" and value.lower() != b"identity":
             raise Refusal(415, "media-type", "the body is compressed; send it as it is")
-    if not declared:
+    if not declared and b"" not in media:
         # A browser asks no leave for a body without a type, whichever page it is from.
         named = b" or ".join(sorted(media)).decode()
         raise Refusal(415, "media-type", f"the body is declared as nothing; send content-type: {named}")
+
+
+def media_type(headers: Headers) -> bytes:
+    """The declared type of a body, lower case, without parameters."""
+    value = next((value for name, value in headers if name == b"content-type"), b"")
+    return value.partition(b";")[0].strip().lower()
 
 
 async def read_body(receive: Receive, max_body: int) -> bytes | None:
@@ -87,8 +96,11 @@ def too_large(max_body: int) -> NoReturn:
     raise Refusal(413, "too-large", f"a body may have {max_body:,} bytes; send the rows in smaller batches")
 
 
-def decoded(decoder: msgspec.json.Decoder[T], field: str, body: bytes) -> T:
-    """Read ``{field: [...]}`` and what may stand beside it; Refusal where it is not that."""
+def decoded(decoder: msgspec.json.Decoder[T], field: str, body: bytes, *, nan: bool = False) -> T:
+    """Read ``{field: [...]}`` and what may stand beside it; Refusal where it is not that.
+
+    `nan` takes the literal NaN, which is no JSON and which clients of some protocols send, for a missing cell.
+    """
     if len(body) > MAX_CELLS and body.count(b",") > MAX_CELLS:
         detail = f"the body holds more than {MAX_CELLS:,} values; send the rows in smaller batches"
         raise Refusal(413, "too-large", detail)
@@ -97,6 +109,9 @@ def decoded(decoder: msgspec.json.Decoder[T], field: str, body: bytes) -> T:
     except msgspec.ValidationError as error:
         return _decoded_slowly(decoder, field, body, error)
     except (msgspec.DecodeError, UnicodeDecodeError) as error:
+        if nan and b"NaN" in body:
+            with suppress(ValueError, RecursionError):
+                return decoded(decoder, field, msgspec.json.encode(json.loads(body, parse_constant=_constant)))
         raise Refusal(400, "malformed", f"the body is not JSON in UTF-8: {error}; send one JSON object") from error
     except RecursionError:
         raise Refusal(400, "malformed", TOO_DEEP) from None
@@ -111,11 +126,16 @@ def _decoded_slowly(decoder: msgspec.json.Decoder[T], field: str, body: bytes, e
     raise Refusal(422, "shape", f'{message}; send {{"{field}": [...]}}, as /docs shows') from error
 
 
+def _constant(name: str) -> None:
+    if name != "NaN":
+        raise ValueError(f"{name} is no number")
+
+
 def _check_media_type(value: bytes, media: frozenset[bytes]) -> None:
     main, *parameters = (part.strip() for part in value.lower().split(b";"))
     given = value[:100].decode("latin-1")
     if main not in media:
-        named = b" or ".join(sorted(media)).decode()
+        named = b" or ".join(sorted(media - {b""})).decode()
         raise Refusal(415, "media-type", f'the body is declared as "{given}"; send {named}')
     for parameter in parameters:
         name, _, setting = parameter.partition(b"=")

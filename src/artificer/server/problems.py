@@ -68,6 +68,8 @@ class Refusal(Exception):  # noqa: N818 (a client's mistake is not this program'
             "detail": self.detail,
             "instance": path,
         }
+        if path.startswith("/v2"):
+            document["error"] = self.detail  # where clients of the Open Inference Protocol look
         if self.violations:
             document["violations"] = [
                 {"row": v.row, "column": shown(v.column), "value": shown(v.value), "rule": v.rule}
@@ -83,6 +85,7 @@ TITLES: Final = {
     "coverage": "The model cannot promise this coverage",
     "outcomes": "Outcomes do not fit the target",
     "too-large": "The body is too large",
+    "too-many": "There are too many of them",
     "too-slow": "The body did not arrive in time",
     "media-type": "The body has another type than JSON",
     "host": "The request is meant for another host",

@@ -170,6 +170,10 @@ def _server_class() -> Any:
             if self._ready is not None:
                 self._ready(self._url)
 
+        async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+            self.config.app.events.ending = True  # type: ignore[union-attr]
+            await super().shutdown(sockets)
+
         async def on_tick(self, counter: int) -> bool:
             if self._stop is not None and self._stop.is_set():
                 self.should_exit = True

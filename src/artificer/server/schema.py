@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from datetime import UTC, datetime
 from typing import Any, Final
 
@@ -18,6 +19,8 @@ _COVERAGE: Final = {
     "maximum": LEVELS[-1],
     "description": "How surely the truth is to lie in the `interval` or `set` that each prediction then carries.",
 }
+_TEXTS: Final = {"type": "array", "items": {"type": "string"}}
+_ROWS: Final = {"type": "array", "items": {"type": "array"}}
 _EXAMPLE_ID: Final = "01936f3e-6f0a-7c31-9f53-0f6d4f3a8b11"
 
 
@@ -70,6 +73,7 @@ def paths(contract: Contract | None) -> Json:
                 },
             }
         },
+        **_others(contract, taken, refusals),
         "/health/live": {"get": _read("Is the process alive?", "Health")},
         "/health/ready": {
             "get": {
@@ -85,6 +89,32 @@ def paths(contract: Contract | None) -> Json:
                 "summary": "Counts and latencies for Prometheus",
                 "operationId": "metrics",
                 "responses": {"200": {"description": "Prometheus text.", "content": {"text/plain": {}}}},
+            }
+        },
+    }
+
+
+def _others(contract: Contract | None, taken: dict[str, str], refusals: Callable[..., Json]) -> Json:
+    """Describe the protocols of others, and the stream of events."""
+    records = {"dataframe_records": [] if contract is None else [example_row(contract)]}
+    answers = {"200": _answer("The predictions.", "InvocationsResponse"), **refusals(_422="See /v1/predict.", **taken)}
+    stream = {"200": {"description": "Events named `champion`.", "content": {"text/event-stream": {}}}}
+    full = refusals(_421=taken["_421"], _503="Too many streams are open.")
+    return {
+        "/invocations": {
+            "post": {
+                "summary": "Predict rows, as MLflow's scoring server does",
+                "description": "One of `dataframe_split`, `dataframe_records`, `instances`, `inputs`; or CSV.",
+                "operationId": "invocations",
+                "requestBody": _body("InvocationsRequest", records),
+                "responses": answers,
+            }
+        },
+        "/v1/events": {
+            "get": {
+                "summary": "Hear of each version that becomes champion",
+                "operationId": "events",
+                "responses": {**stream, **full},
             }
         },
     }
@@ -143,6 +173,23 @@ def components(contract: Contract | None) -> Json:
             ),
             "description": "`warnings` is present when columns were ignored, or rows were too few for the coverage.",
         },
+        "InvocationsRequest": {
+            "type": "object",
+            "properties": {
+                "dataframe_split": _object(columns={"type": "array", "items": {"type": "string"}}, data=_ROWS),
+                "dataframe_records": _list("Row"),
+                "instances": {"type": "array"},
+                "inputs": {},
+                "params": {
+                    "type": "object",
+                    "properties": {"coverage": _COVERAGE, "predict_method": {"enum": ["predict", "predict_proba"]}},
+                    "additionalProperties": False,
+                },
+            },
+            "minProperties": 1,
+            "additionalProperties": False,
+        },
+        "InvocationsResponse": _object(predictions={"type": "array"}, ids=_TEXTS),
         "Outcome": {**_object(id={"type": "string", "minLength": 1}, value=label), "additionalProperties": False},
         "OutcomesRequest": _object(outcomes=_list("Outcome")),
         "OutcomesResponse": _object(accepted={"type": "integer"}),

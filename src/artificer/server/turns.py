@@ -90,26 +90,26 @@ class Turns:
         asked: list[Waiting] = []
         asks: list[Ask] = []
         for request in group:
-            ask = read(request.dialect, request.body)
+            ask = read(request.dialect, request.body, predictor)
             if isinstance(ask, Refusal):
                 refused.append((request, ask))
             else:
                 asked.append(request)
                 asks.append(ask)
-        good: list[tuple[Waiting, Answer]] = []
-        for request, given in zip(asked, predictor.answers(asks, self._clock()), strict=True):
+        good: list[tuple[Waiting, Ask, Answer]] = []
+        for request, ask, given in zip(asked, asks, predictor.answers(asks, self._clock()), strict=True):
             if isinstance(given, Answer):
-                good.append((request, given))
+                good.append((request, ask, given))
             else:
                 refused.append((request, broken(given)))
         if good:
             self._keep(predictor, good, refused)
 
     def _keep(
-        self, predictor: Predictor, good: list[tuple[Waiting, Answer]], refused: list[tuple[Waiting, Refusal]]
+        self, predictor: Predictor, good: list[tuple[Waiting, Ask, Answer]], refused: list[tuple[Waiting, Refusal]]
     ) -> None:
         """Journal what is said, and say it once it is durable."""
-        entries = good[0][1].entries if len(good) == 1 else [entry for _, answer in good for entry in answer.entries]
+        entries = good[0][2].entries if len(good) == 1 else [entry for *_, answer in good for entry in answer.entries]
         try:
             durable = self._journal.append_async(entries)
         except JournalError as error:
@@ -120,7 +120,7 @@ class Turns:
                 self._keep(predictor, [one], refused)
             return
         # Written while the commit runs; nobody is told before it is over.
-        told = [(request, _response(predictor, request.dialect, answer)) for request, answer in good]
+        told = [(request, _response(predictor, request.dialect, answer, ask)) for request, ask, answer in good]
 
         def say(done: asyncio.Future[None]) -> None:
             error = done.exception()
@@ -128,7 +128,7 @@ class Turns:
                 for request, _ in told:
                     request.reply(unwritten(error))
                 return
-            self._stats.answered(predictor.version, len(entries), sum([answer.unseen for _, answer in good]))
+            self._stats.answered(predictor.version, len(entries), sum([answer.unseen for *_, answer in good]))
             for request, response in told:
                 request.reply(response)
 
@@ -145,10 +145,10 @@ def _some(waiting: list[Waiting]) -> tuple[list[Waiting], list[Waiting]]:
     return waiting, []
 
 
-def read(dialect: Dialect, body: bytes) -> Ask | Refusal:
-    """Read a body, or say why it cannot be read."""
+def read(dialect: Dialect, body: bytes, predictor: Predictor) -> Ask | Refusal:
+    """Read a body for the model that answers, or say why it cannot be read."""
     try:
-        return dialect.read(body)
+        return dialect.read(body, predictor)
     except Refusal as refusal:
         return refusal
     except RecursionError:
@@ -158,9 +158,9 @@ def read(dialect: Dialect, body: bytes) -> Ask | Refusal:
         return fault()
 
 
-def _response(predictor: Predictor, dialect: Dialect, answer: Answer) -> Response | Refusal:
+def _response(predictor: Predictor, dialect: Dialect, answer: Answer, ask: Ask) -> Response | Refusal:
     try:
-        return Response(200, dialect.write(predictor, answer), dialect.content_type)
+        return Response(200, dialect.write(predictor, answer, ask), dialect.content_type)
     except Exception:
         _log.exception("an answer for %s could not be written", dialect.path)
         return fault()

@@ -32,10 +32,12 @@ class Ask:
     ----------
     rows : one mapping of column names to JSON values for each row.
     coverage : how surely the truth is to lie in the interval or set that is added to each prediction.
+    echo : what else was asked for; no business of the predictor, but of who writes the answer.
     """
 
     rows: Sequence[Any]
     coverage: float | None = None
+    echo: Any = None
 
 
 @dataclass(frozen=True, slots=True)

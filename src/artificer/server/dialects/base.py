@@ -17,13 +17,13 @@ class Dialect:
     ----------
     path : where it is spoken.
     media : the content types of its bodies, lower case, without parameters.
-    read : turns a body into what is asked; raises ``Refusal`` for one that is malformed.
-    write : turns what the predictor says into the answer's body.
+    read : turns a body into what is asked of the model that will answer; raises ``Refusal`` for one that is malformed.
+    write : turns what the predictor says to what was asked into the answer's body.
     content_type : header of the answer.
     """
 
     path: str
     media: frozenset[bytes]
-    read: Callable[[bytes], Ask]
-    write: Callable[[Predictor, Answer], bytes]
+    read: Callable[[bytes, Predictor], Ask]
+    write: Callable[[Predictor, Answer, Ask], bytes]
     content_type: tuple[bytes, bytes] = JSON

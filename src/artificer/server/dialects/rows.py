@@ -24,13 +24,13 @@ _DECODER: Final = msgspec.json.Decoder(PredictRequest)
 _encode = msgspec.json.Encoder().encode
 
 
-def read(body: bytes) -> Ask:
+def read(body: bytes, predictor: Predictor) -> Ask:
     """Read a body; Refusal where it is none."""
     request = decoded(_DECODER, "rows", body)
     return Ask(request.rows, request.coverage)
 
 
-def write(predictor: Predictor, answer: Answer) -> bytes:
+def write(predictor: Predictor, answer: Answer, ask: Ask) -> bytes:
     """Give the document a client gets for its rows."""
     classes = answer.classes
     document: dict[str, Any] = {
