@@ -28,6 +28,7 @@ def test_each_trouble_of_the_odd_table_is_found() -> None:
         ("infinite", "again"),
         ("duplicate_column", "again"),
         ("missing_markers", "mixed"),
+        ("wrong_cells", "mixed"),
         ("unreadable", "mixed"),
         ("id", "key"),
         ("constant", "same"),

@@ -34,8 +34,9 @@ class WrongCells(Check):
         # Missing cells and copies of rows have checks of their own.
         log = log.filter((pl.col("action") != DROPPED) & (pl.col("cause") != LACKING))
         log = log.filter(~(pl.col("before").is_null() & pl.col("after").is_not_null()))
-        for (column, cause), part in sorted(log.group_by(["column", "cause"]), key=lambda item: str(item[0])):
-            yield self._finding(table, str(column), str(cause), part.sort("row"))
+        for column, cause in sorted(log.select("column", "cause").unique().iter_rows()):
+            part = log.filter((pl.col("column") == column) & (pl.col("cause") == cause))
+            yield self._finding(table, column, cause, part.sort("row"))
 
     def _finding(self, table: Checked, column: str, cause: str, part: pl.DataFrame) -> Finding:
         from artificer.quality.mending.sheet import REPAIRED
@@ -46,7 +47,7 @@ class WrongCells(Check):
         count = part.height
         mend = (
             f"`artificer clean` writes {repaired:,} of them as it should be (confidence "
-            f"{part['confidence'].mean():.0%} on average)"
+            f"{part['confidence'].to_numpy().mean():.0%} on average)"
             if repaired
             else "nothing in the table tells what they should hold; mend them at the source"
         )

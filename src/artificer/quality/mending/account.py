@@ -151,18 +151,18 @@ def undo(mended: pl.DataFrame, log: pl.DataFrame) -> pl.DataFrame:
     places = log["row"]
     if len(places) and not 0 <= int(places.min()) <= int(places.max()) < total:  # type: ignore[arg-type]
         raise DataError(
-            f"the log speaks of row {places.max()}, and the table has {total:,} rows; give the log that was written "
-            "with this table"
+            f"the log speaks of rows that the table of {total:,} rows does not have; give the log of this table"
         )
     frame = _with_copies(mended, rows, sources, total)
     columns = dict(zip(frame.columns, frame.get_columns(), strict=True))
     changes = log.filter(pl.col("action") == REPAIRED)
-    for (name,), part in changes.group_by(["column"], maintain_order=True):
+    for name in changes["column"].unique(maintain_order=True).to_list():
+        part = changes.filter(pl.col("column") == name)
         if name not in columns:
             raise DataError(f'the log speaks of a column "{name}" that the table lacks; give the log of this table')
-        series, cells = columns[str(name)], part["before"]
+        series, cells = columns[name], part["before"]
         cells = (cells == "true") if series.dtype == pl.Boolean else cells.cast(series.dtype)
-        columns[str(name)] = _scattered(series, part["row"], cells)
+        columns[name] = _scattered(series, part["row"], cells)
     return pl.DataFrame(list(columns.values())) if columns else frame
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
@@ -30,7 +30,7 @@ _DATES = (
 
 @dataclass(frozen=True, slots=True)
 class Writing:
-    """One way of writing a time, and what it writes with it: two of them are of one moment when their `parts` are equal.
+    """One way of writing a time, and the time: two of them are of one moment when their `parts` are equal.
 
     Attributes
     ----------
@@ -63,7 +63,7 @@ def _to_usual(
     column: Column,
     read: Callable[[str, bool], Writing | None],
     write: Callable[[tuple[int, ...], tuple[Any, ...], bool], str],
-) -> Mapping[str, str] | Any:
+) -> dict[str, str]:
     day_first = any(_is_day_first(text) for text in column.distinct)
     found = {text: writing for text in column.distinct if (writing := read(text, day_first)) is not None}
     counts = dict(zip(column.distinct, column.counts.tolist(), strict=True))
@@ -127,7 +127,7 @@ def write_clock(parts: tuple[int, ...], style: tuple[Any, ...], padded: bool = F
     text = f"{shown:02d}" if padded else str(shown)
     text += f":{minute:02d}" + (f":{second:02d}" if seconds else "")
     letter = "p" if hour >= 12 else "a"
-    return text + tail.replace("{a}", letter.upper() if upper else letter)
+    return text + str(tail).replace("{a}", letter.upper() if upper else letter)
 
 
 def _is_day_first(text: str) -> bool:
@@ -176,7 +176,8 @@ def write_date(parts: tuple[int, ...], style: tuple[Any, ...], padded: bool = Fa
 
     Examples
     --------
-    >>> write_date((2015, 4, 2), read_date("4/22/15").style), write_date((2015, 4, 2), read_date("2014-01-09").style, True)
+    >>> short, long = read_date("4/22/15").style, read_date("2014-01-09").style
+    >>> write_date((2015, 4, 2), short), write_date((2015, 4, 2), long, True)
     ('4/2/15', '2015-04-02')
     """
     year, month, day = parts

@@ -1,4 +1,4 @@
-"""Columns that tell others: a provider's number tells its name, a flight its times. The majority of a group is believed.
+"""Columns that tell others: a provider's number tells its name, a flight its times. A group's majority is believed.
 
 Dependencies are approximate and mined from the dirty table itself. A dependency is held for one when groups of equal
 determinant agree far more often than groups drawn by chance (the chance-corrected confidence of Mandros, Boley and
@@ -155,7 +155,7 @@ def dependency(x: Column, y: Column, seed: int = 0) -> Dependency | None:
     rows = int(groups.sizes[several].sum())
     if several.sum() < LEAST_GROUPS or rows < max(LEAST_ROWS, 0.05 * y.present):
         return None
-    if groups.confidence < DISPUTED or groups.confidence < EXACT and several.sum() < MANY_GROUPS:
+    if groups.confidence < DISPUTED or (groups.confidence < EXACT and several.sum() < MANY_GROUPS):
         return None
     trusted = _trusted(y.codes, groups)
     if not _beats_chance(x.codes, trusted, seed):
@@ -246,7 +246,7 @@ def joint_groups(columns: Sequence[Column]) -> Ints:
 def is_single(groups: Groups, counts: Ints, error: float, prior: float) -> Doubles:
     """Probability (g) that a group has one true value and errors, rather than several true values.
 
-    One truth: its cells with probability ``1 - error``, every other with `error` times how frequent it is in the column.
+    One truth: its cells with probability ``1 - error``, others with `error` times how frequent they are in the column.
     Several: a Polya urn over the column's frequencies.
     """
     total = max(int(counts.sum()), 1)

@@ -11,7 +11,7 @@ FEWEST = 5
 
 
 def explained(sheet: Sheet, name: str, wrong: Mask) -> Mask:
-    """Of cells (n) held for wrong those that another column explains: nearly all rows of one of its values are among them.
+    """Of cells (n) held for wrong those that another column explains: nearly all rows of a value of it are among them.
 
     In the rows of another state all averages are called after that state: no errors, however rare they are.
 

@@ -21,6 +21,9 @@ from artificer.quality.mending.voting import outvoted
 from artificer.quality.mending.words import missing_words
 from artificer.types import Ints
 
+MOSTLY = 0.6
+"""A key differs in so many rows at least."""
+_PLACE = "\x00place"
 Step: TypeAlias = Callable[[Sheet], Iterator[Change]]
 
 STEPS: Mapping[str, Step] = {
@@ -39,7 +42,7 @@ STEPS: Mapping[str, Step] = {
     "forms": odd_forms,
     "lacking": lacking,
 }
-"""In this order: what is read wrongly is mended before cells are held against each other, and both before gaps are filled."""
+"""In this order: what is read wrongly is mended before cells are held against each other, and gaps are filled last."""
 SAFE = ("missing words",)
 """Steps that are right by construction, see docs/cleaning.md."""
 
@@ -79,7 +82,8 @@ def _notes(sheet: Sheet) -> tuple[str, ...]:
 def repeated_rows(frame: pl.DataFrame) -> Ints:
     """For each row the place of the earlier row that it repeats in every column (n), -1 for none.
 
-    Only where a column is a key, different in all rows that are not copies: without one, equal rows may be equal events.
+    Only where another column is a key, different in all rows that are no copies: without one, equal rows may be equal
+    events.
 
     Examples
     --------
@@ -94,9 +98,10 @@ def repeated_rows(frame: pl.DataFrame) -> Ints:
         return nothing
     first = frame.select(pl.struct(plain).is_first_distinct()).to_series()
     unique = int(first.sum())
-    if unique == frame.height or not any(
-        s.n_unique() == unique and s.null_count() == 0 for s in frame.filter(first).get_columns()
-    ):
+    if unique == frame.height or unique < MOSTLY * frame.height or frame.width < 2:
         return nothing
-    place = frame.select(pl.int_range(pl.len()).min().over(plain)).to_series().to_numpy().astype(np.int64)
-    return np.where(first.to_numpy(), -1, place).astype(np.int64)
+    columns = [s for s in frame.filter(first).get_columns() if not s.dtype.is_float() and not s.null_count()]
+    if not any(s.n_unique() == unique for s in columns):
+        return nothing
+    place = frame.with_row_index(_PLACE).select(pl.col(_PLACE).min().over(plain)).to_series()
+    return np.where(first.to_numpy(), -1, place.to_numpy().astype(np.int64))

@@ -29,16 +29,16 @@ def _from_one_to_other(column: Column, other: Column) -> Iterator[Change]:
     values = {t for t, n in zip(other.distinct, other.counts.tolist(), strict=True) if n >= 2 and not t.isdigit()}
     endings = {}
     for text in column.distinct:
-        rest, _, last = text.rpartition(" ")
-        if rest and last in values:
-            endings[text] = (rest.rstrip(" ,;"), last)
+        rest, _, ending = text.rpartition(" ")
+        if rest and ending in values:
+            endings[text] = (rest.rstrip(" ,;"), ending)
     if not endings:
         return
     code = {text: place for place, text in enumerate(column.distinct)}
     rows = np.flatnonzero(np.isin(column.codes, [code[text] for text in endings])).astype(np.int64)
     split = [endings[str(text)] for text in column.texts[rows]]
     there = other.texts[rows]
-    last = np.array([ending for _, ending in split], dtype=object)
+    last = np.array([moved for _, moved in split], dtype=object)
     empty = there == ""
     agree = empty | (there == last)
     known = sum(rest in code for rest, _ in split) / len(rows)

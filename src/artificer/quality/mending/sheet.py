@@ -89,7 +89,8 @@ class Column:
     @property
     def kept(self) -> Mask:
         """Which cells hold one of `words`, n."""
-        return (self.codes < 0) & (self.texts != "")
+        kept: Mask = (self.codes < 0) & np.asarray(self.texts != "", dtype=np.bool_)
+        return kept
 
     @property
     def present(self) -> int:

@@ -180,7 +180,8 @@ def word_map(column: Column) -> dict[str, str]:
         parts = text.split(" ")
         for word in everywhere:
             if word not in parts:
-                places = [k for k, part in enumerate(parts) if usual[part] <= 0.01 * usual[word] and alike(part, word)]
+                rare = max(1, 0.01 * usual[word])
+                places = [k for k, part in enumerate(parts) if usual[part] <= rare and alike(part, word)]
                 if len(places) == 1:
                     parts[places[0]] = word
         if " ".join(parts) != text:

@@ -50,9 +50,7 @@ def outvoted(sheet: Sheet) -> Iterator[Change]:
     ballots = {name: [_ballot(sheet.columns[name], one) for one in found] for name, found in by_dependent.items()}
     verdicts: dict[str, tuple[Doubles, Ints]] = {}
     for _ in range(ROUNDS):
-        verdicts = {
-            name: _verdict(sheet.columns[name], cast, doubt, supported[name]) for name, cast in ballots.items()
-        }
+        verdicts = {name: _verdict(sheet.columns[name], cast, doubt, supported[name]) for name, cast in ballots.items()}
         doubt = doubt | {name: wrong for name, (wrong, _) in verdicts.items()}
     for name, (wrong, value) in verdicts.items():
         column = sheet.columns[name]
