@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import glob
 import os
 import secrets
 from collections.abc import Iterator
@@ -41,6 +42,12 @@ def replacing(path: Path) -> Iterator[Path]:
             part.unlink()
         raise
     sync_folder(path.parent)
+
+
+def remove_parts(path: Path) -> None:
+    """Remove what killed processes left of a file that they never finished."""
+    for part in path.parent.glob(f".{glob.escape(path.name)}.{'[0-9a-f]' * 12}{PART}"):
+        part.unlink(missing_ok=True)
 
 
 def sync_folder(folder: Path) -> None:

@@ -6,7 +6,8 @@ import time
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from artificer.api.common import threads
+from artificer.api.common import Watch, silent
+from artificer.api.common import threads as cores
 from artificer.errors import UsageError
 from artificer.types import Json
 
@@ -19,32 +20,38 @@ EXPORT_SCHEMA = "artificer.export/1"
 
 def predict_file(
     source: str,
-    output: Path,
+    output: Path | str,
     *,
     project: Path = Path(),
     version: int | None = None,
     bundle: Path | None = None,
     coverage: float | None = None,
+    progress: Watch = silent,
 ) -> Json:
-    """Score a file; every row of the input is in the output, in its order.
+    """Score rows; every row of the input is in the output, in its order.
+
+    Called again after it was killed, it computes only what is missing.
 
     Parameters
     ----------
+    output : a file, or ``URL#table`` for a new table of a database.
     coverage : how surely the truth is to lie in the intervals or sets that are added; none are when None.
     """
+    from artificer.problem.places import mask
     from artificer.training.score import score_file
 
     started = time.monotonic()
     if bundle is not None:
         from artificer.bundle.format import load_bundle
 
-        loaded, number = load_bundle(bundle, threads=threads()), None
+        loaded, number = load_bundle(bundle), None
     else:
-        loaded, number = bundle_of(project, version)
-    found = score_file(loaded, source, output, coverage)
+        loaded, number = bundle_of(project, version, threads=1)
+    # Batches side by side keep the cores busier than one graph on several of them.
+    found = score_file(loaded, source, output, coverage, threads=cores(), watch=progress)
     return {
         "schema": PREDICT_SCHEMA,
-        "output": str(output),
+        "output": mask(str(output)),
         "version": number,
         **found,
         "seconds": round(time.monotonic() - started, 3),
@@ -81,7 +88,8 @@ def export(project: Path, output: Path, *, version: int | None = None) -> Json:
     return {"schema": EXPORT_SCHEMA, "output": str(output), "version": number}
 
 
-def bundle_of(project: Path, version: int | None) -> tuple[Bundle, int]:
+def bundle_of(project: Path, version: int | None, threads: int | None = None) -> tuple[Bundle, int]:
+    """A version's bundle and number, by default the champion's; its graph on all cores unless `threads` says else."""
     from artificer.bundle.format import load_bundle
     from artificer.bundle.pointer import read_pointer
     from artificer.loop import actions
@@ -91,8 +99,8 @@ def bundle_of(project: Path, version: int | None) -> tuple[Bundle, int]:
     if version is None:
         pointer = read_pointer(opened.champion_file)
         path = pointer.bundle_path(opened.champion_file)
-        return load_bundle(path, threads=threads(), sha256=pointer.sha256), pointer.version
-    return load_bundle(actions.registry_of(opened).bundle_path(version), threads=threads()), version
+        return load_bundle(path, threads=threads or cores(), sha256=pointer.sha256), pointer.version
+    return load_bundle(actions.registry_of(opened).bundle_path(version), threads=threads or cores()), version
 
 
 def stream_command(project: Path, *, as_json: bool = False) -> list[str]:

@@ -19,7 +19,9 @@ if TYPE_CHECKING:
 @app.command()
 def predict(
     source: Annotated[str, typer.Argument(help="The rows to score: a file of any kind that train reads.")],
-    output: Annotated[Path, typer.Option("--output", "-o", help="Where to write: .parquet, .csv, .jsonl or .arrow.")],
+    output: Annotated[
+        str, typer.Option("--output", "-o", help="Where to write: .parquet, .csv, .jsonl, .arrow, or URL#table.")
+    ],
     project: ProjectOption = HERE,
     version: Annotated[int | None, typer.Option(help="Model version; default: the champion.")] = None,
     bundle: Annotated[
@@ -35,8 +37,12 @@ def predict(
 
     def work() -> Json:
         from artificer import api
+        from artificer.cli.progress import progress
 
-        return api.predict_file(source, output, project=project, version=version, bundle=bundle, coverage=coverage)
+        with progress("predict", quiet=not sys.stderr.isatty()) as watch:
+            return api.predict_file(
+                source, output, project=project, version=version, bundle=bundle, coverage=coverage, progress=watch
+            )
 
     perform(work, "predict", as_json, debug)
 

@@ -1,15 +1,30 @@
-"""Score a file: the input's rows in their order, with the prediction and class probabilities or quantiles added."""
+"""Score rows out of core: batches of the input go through contract and graph to the output, in the input's order.
+
+Batches are scored side by side, and a batch's scores are kept in a folder beside the output until all of it is written:
+what was killed and is started again computes only what is missing. The rows themselves are read again, which is cheap.
+"""
 
 from __future__ import annotations
 
+import glob
+import hashlib
 import json
-from collections.abc import Callable
+import shutil
+import time
+from collections import deque
+from collections.abc import Iterable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Final
 
 import numpy as np
 
-from artificer.errors import ArtificerError, DataError, UsageError
+from artificer.durable import replacing
+from artificer.errors import DataError
+from artificer.tables.arrays import Breach, to_blocks
+from artificer.training.request import Watch, silent
+from artificer.training.sinks import check_output, is_database, opened
 from artificer.types import Floats, Json
 
 if TYPE_CHECKING:
@@ -17,24 +32,60 @@ if TYPE_CHECKING:
 
     from artificer.bundle.conformal import Promise
     from artificer.bundle.model import Bundle
+    from artificer.sources.base import Content, Reject
 
 PREDICTION = "prediction"
 PROBABILITY = "probability_"
-WRITERS: dict[str, Callable[[pl.DataFrame, Path], Any]] = {
-    ".parquet": lambda frame, path: frame.write_parquet(path),
-    ".csv": lambda frame, path: _flat(frame).write_csv(path),
-    ".jsonl": lambda frame, path: frame.write_ndjson(path),
-    ".ndjson": lambda frame, path: frame.write_ndjson(path),
-    ".arrow": lambda frame, path: frame.write_ipc(path),
-    ".feather": lambda frame, path: frame.write_ipc(path),
-}
+BATCH_ROWS: Final = 65_536
+NOTES: Final = 100
+"""So many different notes are kept; a file may have a million odd cells."""
 
 
-def score_file(bundle: Bundle, source: str, output: Path, coverage: float | None = None) -> Json:
-    """Score `source` into `output`; nothing is left of the output when the work fails.
+@dataclass
+class _Account:
+    """What was odd, added up over the batches."""
+
+    rows: int = 0
+    resumed: int = 0
+    rejects: list[Reject] = field(default_factory=list)
+    notes: dict[str, None] = field(default_factory=dict)
+    breaches: dict[tuple[str, str], Breach] = field(default_factory=dict)
+
+    def note(self, sentences: Iterable[str]) -> None:
+        for sentence in sentences:
+            if len(self.notes) < NOTES:
+                self.notes.setdefault(sentence)
+
+    def breach(self, found: Breach) -> None:
+        """Count cells that broke a rule; the first ones stand for all."""
+        key = found.column, found.rule
+        known = self.breaches.get(key)
+        if known is not None:
+            self.breaches[key] = replace(known, count=known.count + found.count)
+        else:
+            self.breaches[key] = replace(found, rows=tuple(row + self.rows for row in found.rows))
+
+
+def score_file(
+    bundle: Bundle,
+    source: str,
+    output: str | Path,
+    coverage: float | None = None,
+    *,
+    threads: int = 1,
+    batch_rows: int = BATCH_ROWS,
+    watch: Watch = silent,
+) -> Json:
+    """Score `source` into `output`, which is whole at the end or as it was before.
 
     A cell that breaks the contract is scored as missing, counted and told; a line that cannot be parsed goes to the
     rejects file beside the output.
+
+    Parameters
+    ----------
+    output : a file, or ``URL#table`` of a database for a new table.
+    threads : so many batches are scored side by side.
+    batch_rows : what is held in memory is a few times so many rows.
 
     Raises
     ------
@@ -44,61 +95,139 @@ def score_file(bundle: Bundle, source: str, output: Path, coverage: float | None
         A column that the model needs is not there.
     """
     from artificer.sources.base import ReadOptions
-    from artificer.sources.reading import read_source
+    from artificer.sources.reading import read_batches, write_rejects
 
-    if output.suffix.lower() not in WRITERS:
-        raise UsageError(f"{output} has no known kind of file; end its name with one of {', '.join(WRITERS)}")
-    if output.exists() and Path(source).exists() and output.samefile(source):
-        raise UsageError(f"{output} is the input itself, which is never written over; choose another output")
+    output = str(output)
+    check_output(output, source)
     promise = None if coverage is None else bundle.promise(coverage)
-    rejects = output.with_name(output.name + ".rejects.jsonl")
-    read = read_source(source, options=ReadOptions(max_reject_share=1.0, rejects_path=rejects))
-    frame, notes = score_frame(bundle, read.frame, promise)
-    _write(frame, output)
+    work = _Work.open(output, bundle, source, batch_rows)
+    account = _Account()
+    options = ReadOptions(max_reject_share=1.0, batch_rows=batch_rows)
+    started = time.monotonic()
+    with opened(output) as sink:
+        for frame in _scored(bundle, read_batches(source, options=options), work, account, threads, promise):
+            sink.write(frame)
+            watch(f"{account.rows:,} rows scored", time.monotonic() - started, None)
+    if not account.rows and not account.rejects:
+        raise DataError(f"{source} holds no rows; give rows to score")
+    rejects = None
+    if account.rejects:
+        beside = output.rpartition("#")[2] if is_database(output) else output
+        rejects = Path(f"{beside}.rejects.jsonl")
+        write_rejects(rejects, account.rejects)
+    work.remove()
     return {
-        "rows": frame.height,
-        "rejected": read.rows_rejected,
-        "rejects": str(read.rejects_path) if read.rejects_path else None,
-        "notes": [*read.notes, *notes],
+        "rows": account.rows,
+        "rejected": len(account.rejects),
+        "rejects": str(rejects) if rejects else None,
+        "resumed": account.resumed,
+        "notes": [*account.notes, *map(_sentence, account.breaches.values())],
     }
 
 
+def _scored(
+    bundle: Bundle,
+    batches: Iterator[Content],
+    work: _Work,
+    account: _Account,
+    threads: int,
+    promise: Promise | None,
+) -> Iterator[pl.DataFrame]:
+    """Give the batches with their predictions, in order; while one is written others are scored."""
+    with ThreadPoolExecutor(threads, thread_name_prefix="artificer-score") as pool:
+        waiting: deque[tuple[Content, Future[_Batch]]] = deque()
+        number = 0
+
+        def take() -> pl.DataFrame:
+            content, future = waiting.popleft()
+            batch = future.result()
+            account.rejects += content.rejects
+            account.note(content.notes)
+            account.resumed += batch.resumed
+            for found in batch.breaches:
+                account.breach(found)
+            account.note(batch.notes)
+            account.rows += content.frame.height
+            return batch.frame
+
+        for content in batches:
+            if not content.frame.width:
+                account.rejects += content.rejects
+                account.note(content.notes)
+                continue
+            waiting.append((content, pool.submit(_score, bundle, content.frame, work, number, promise)))
+            number += 1
+            if len(waiting) > threads:
+                yield take()
+        while waiting:
+            yield take()
+
+
+@dataclass(frozen=True)
+class _Batch:
+    frame: pl.DataFrame
+    breaches: tuple[Breach, ...]
+    notes: tuple[str, ...]
+    resumed: int
+
+
+def _score(bundle: Bundle, frame: pl.DataFrame, work: _Work, number: int, promise: Promise | None) -> _Batch:
+    blocks, broken = to_blocks(frame, bundle.contract, strict=False)
+    scores = work.load(number, frame.height, bundle.contract.width)
+    resumed = 0 if scores is None else frame.height
+    if scores is None:
+        scores = bundle.predict_blocks(blocks)
+        if not np.isfinite(scores).all():
+            raise DataError("the model gave a score that is no number; report this with the rows that did it")
+        work.keep(number, scores)
+    scored, notes = with_predictions(bundle, frame, scores, promise)
+    return _Batch(scored, broken, notes, resumed)
+
+
 def score_frame(bundle: Bundle, frame: pl.DataFrame, promise: Promise | None = None) -> tuple[pl.DataFrame, list[str]]:
-    """Add ``prediction`` and, for classes, ``probability_<class>`` to a table; says what was odd.
+    """Add the predictions to a table, see :func:`with_predictions`; says what was odd."""
+    blocks, broken = to_blocks(frame, bundle.contract, strict=False)
+    scored, notes = with_predictions(bundle, frame, bundle.predict_blocks(blocks), promise)
+    return scored, [*map(_sentence, broken), *notes]
+
+
+def with_predictions(
+    bundle: Bundle, frame: pl.DataFrame, scores: Floats, promise: Promise | None = None
+) -> tuple[pl.DataFrame, tuple[str, ...]]:
+    """Add ``prediction`` and, for classes, ``probability_<class>`` to a table.
 
     For quantiles come ``<target>_q<level>``.
     With a `promise` come ``<target>_low`` and ``<target>_high``, or ``<target>_set``.
     """
     import polars as pl
 
-    from artificer.tables.arrays import to_blocks
-
-    blocks, broken = to_blocks(frame, bundle.contract, strict=False)
-    scores = bundle.predict_blocks(blocks)
-    if not np.isfinite(scores).all():
-        raise DataError("the model gave a score that is no number; report this with the rows that did it")
-    added = [pl.Series(PREDICTION, bundle.labels(scores))]
+    contract = bundle.contract
+    added = [_predictions(bundle, scores)]
     added += [
-        pl.Series(PROBABILITY + name, scores[:, code].astype(np.float64))
-        for code, name in enumerate(bundle.contract.classes)
+        pl.Series(PROBABILITY + name, scores[:, code].astype(np.float64)) for code, name in enumerate(contract.classes)
     ]
     added += [
-        pl.Series(f"{bundle.contract.target}_q{level}", scores[:, j].astype(np.float64))
-        for j, level in enumerate(bundle.contract.levels)
+        pl.Series(f"{contract.target}_q{level}", scores[:, j].astype(np.float64))
+        for j, level in enumerate(contract.levels)
     ]
     if promise is not None:
         added += _promised(bundle, scores, promise)
-    notes = [
-        f'column "{breach.column}": {breach.count:,} cells {_past(breach.rule)} and were scored as missing '
-        f"(row {breach.rows[0]}: {breach.examples[0]!r})"
-        for breach in broken
-    ]
-    if promise is not None and promise.note is not None:
-        notes.append(promise.note)
+    notes = [] if promise is None or promise.note is None else [promise.note]
     replaced = [series.name for series in added if series.name in frame.columns]
     if replaced:
         notes.append(f"the input's own columns {', '.join(replaced)} were replaced")
-    return frame.with_columns(added), notes
+    return frame.with_columns(added), tuple(notes)
+
+
+def _predictions(bundle: Bundle, scores: Floats) -> pl.Series:
+    """The labels or values, without an object for each where there are classes."""
+    import polars as pl
+
+    contract = bundle.contract
+    if not contract.classes:
+        return pl.Series(PREDICTION, scores[:, contract.middle].astype(np.float64))
+    labels = pl.Series(PREDICTION, [contract.label(text) for text in contract.classes])
+    return labels.gather(pl.Series(scores.argmax(axis=1).astype(np.uint32)))
 
 
 def _promised(bundle: Bundle, scores: Floats, promise: Promise) -> list[pl.Series]:
@@ -108,42 +237,77 @@ def _promised(bundle: Bundle, scores: Floats, promise: Promise) -> list[pl.Serie
     if not contract.classes:
         ends = promise.intervals(scores[:, 0])
         return [pl.Series(f"{contract.target}_{end}", ends[:, j]) for j, end in enumerate(("low", "high"))]
-    return [pl.Series(f"{contract.target}_set", promise.sets(scores, [contract.label(c) for c in contract.classes]))]
+    labels = [contract.label(c) for c in contract.classes]
+    kind = pl.Series(labels).dtype
+    return [pl.Series(f"{contract.target}_set", promise.sets(scores, labels), dtype=pl.List(kind))]
 
 
-def _past(rule: str) -> str:
-    """A rule of the contract as what a cell did: "must be a number" becomes "break the rule (must be a number)"."""
-    return f"break the rule ({rule})"
+def _sentence(breach: Breach) -> str:
+    if not breach.rows:
+        return f'column "{breach.column}": {breach.rule}, so all of its cells were scored as missing'
+    return (
+        f'column "{breach.column}": {breach.count:,} cells break the rule ({breach.rule}) and were scored as missing '
+        f"(row {breach.rows[0]}: {breach.examples[0]!r})"
+    )
 
 
-def _write(frame: pl.DataFrame, output: Path) -> None:
-    import os
+class _Work:
+    """The scores of finished batches, in a folder of their own until the output is whole.
 
-    import polars as pl
+    They belong to one bundle, one state of the input and one size of batch: for anything else they are begun anew.
+    """
 
-    part = output.with_name(f".{output.name}.{os.getpid()}.part")
-    try:
-        output.parent.mkdir(parents=True, exist_ok=True)
-        WRITERS[output.suffix.lower()](frame, part)
-        part.replace(output)
-    except (OSError, pl.exceptions.PolarsError) as error:
-        raise ArtificerError(
-            f"{output} cannot be written ({_reason(error)}); free its disk or choose another"
-        ) from error
-    finally:
-        part.unlink(missing_ok=True)
+    def __init__(self, folder: Path | None) -> None:
+        self._folder = folder
+
+    @classmethod
+    def open(cls, output: str, bundle: Bundle, source: str, batch_rows: int) -> _Work:
+        state = _state_of(source)
+        if is_database(output) or state is None:  # nothing may lie beside the output, or nothing tells what it is of
+            return cls(None)
+        folder = Path(output).with_name(f".{Path(output).name}.scores")
+        identity: Json = {"bundle": bundle.sha256, "source": state, "batch_rows": batch_rows}
+        manifest = folder / "manifest.json"
+        text = json.dumps(identity, sort_keys=True)
+        if not manifest.is_file() or manifest.read_text(encoding="utf-8") != text:
+            shutil.rmtree(folder, ignore_errors=True)
+            with replacing(manifest) as part:
+                part.write_text(text, encoding="utf-8")
+        return cls(folder)
+
+    def load(self, number: int, rows: int, width: int) -> Floats | None:
+        """Scores of a batch that was finished before, or None."""
+        if self._folder is None:
+            return None
+        path = self._folder / f"{number:06d}.npy"
+        try:
+            scores: Floats = np.load(path, allow_pickle=False)
+        except (OSError, ValueError, EOFError):
+            return None
+        return scores if scores.shape == (rows, width) and scores.dtype == np.float32 else None
+
+    def keep(self, number: int, scores: Floats) -> None:
+        if self._folder is not None and len(scores):
+            with replacing(self._folder / f"{number:06d}.npy") as part, part.open("wb") as file:
+                np.save(file, scores, allow_pickle=False)
+
+    def remove(self) -> None:
+        if self._folder is not None:
+            shutil.rmtree(self._folder, ignore_errors=True)
 
 
-def _flat(frame: pl.DataFrame) -> pl.DataFrame:
-    """Lists as their JSON text, for files whose cells hold one value."""
-    import polars as pl
-
-    def text(values: Any) -> str | None:
-        return None if values is None else json.dumps(values.to_list(), ensure_ascii=False, default=str)
-
-    lists = [name for name, dtype in frame.schema.items() if isinstance(dtype, pl.List | pl.Array)]
-    return frame.with_columns(pl.col(name).map_elements(text, return_dtype=pl.String) for name in lists)
-
-
-def _reason(error: Any) -> str:
-    return " ".join(str(getattr(error, "strerror", None) or error).split())[:200].rstrip(".")
+def _state_of(source: str) -> str | None:
+    """What changes when the files of a source do: names, sizes and times; None where no file can tell."""
+    if "://" in source:
+        return None
+    path = Path(source).expanduser()
+    if not path.exists():  # a table behind a file's name, or a pattern of files
+        path = Path(source.rpartition("#")[0]).expanduser() if "#" in source else path
+    if path.is_dir():
+        files = sorted(found for found in path.rglob("*") if found.is_file())
+    else:
+        files = [path] if path.is_file() else sorted(map(Path, glob.glob(str(path), recursive=True)))
+    if not files:
+        return None
+    states = [(str(found), found.stat().st_size, found.stat().st_mtime_ns) for found in files if found.is_file()]
+    return hashlib.sha256(json.dumps([source, states]).encode()).hexdigest()
