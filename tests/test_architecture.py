@@ -24,6 +24,7 @@ FLOORS = {
     "profile": 1,
     "sources": 2,
     "quality": 2,
+    "exploration": 2,
     "splits": 2,
     "features": 2,
     "algorithms": 2,

@@ -14,7 +14,7 @@ from artificer.cli.progress import progress
 
 COMMANDS = (
     *("init", "train", "predict", "serve", "monitor", "models", "promote", "rollback", "history", "export", "run"),
-    "demo",
+    *("demo", "explore"),
 )
 HEAVY = ("numpy", "polars", "duckdb", "sklearn", "mlflow", "dbos", "onnx", "onnxruntime", "msgspec")
 LOADED = """

@@ -4,6 +4,7 @@ Each function opens a project, does one thing, and returns a documented, version
 """
 
 from artificer.api.common import threads
+from artificer.api.exploring import explore
 from artificer.api.journal import journal_forget, journal_query, journal_seal, journal_status, journal_verify
 from artificer.api.projects import init, run_project, train_project, write_run_report
 from artificer.api.quality import check
@@ -15,6 +16,7 @@ __all__ = [
     "Model",
     "Run",
     "check",
+    "explore",
     "export",
     "history",
     "init",

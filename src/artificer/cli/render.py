@@ -18,6 +18,22 @@ _NUMBERS = {"BIGINT", "INTEGER", "DOUBLE", "FLOAT", "HUGEINT", "DECIMAL"}
 GATE_STYLE = {"PASS": "green", "FAIL": "bold red", "UNDECIDABLE": "yellow"}
 
 
+def explored(document: Json) -> None:
+    console = _console()
+    console.print(f"[bold]{document['rows']:,} rows, {len(document['columns']):,} columns[/]")
+    for insight in document["insights"]:
+        style = {"bad": "bold red", "unsure": "yellow", "good": "green"}.get(insight["tone"], "")
+        title = escape(insight["title"])
+        console.print(
+            f"[{style}]{title}[/]. {escape(insight['text'])}" if style else f"{title}. {escape(insight['text'])}"
+        )
+    for note in document["notes"]:
+        console.print(f"note: {escape(note)}")
+    if document["report"]:
+        console.print(f"Report: {escape(document['report'])}", soft_wrap=True)
+    console.print(f"{document['seconds']['whole']:.1f} s")
+
+
 def init(document: Json) -> None:
     console = _console()
     console.print(f"[bold]{escape(document['path'])}[/] written: {document['task']} of {escape(document['target'])}.")

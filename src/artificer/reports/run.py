@@ -96,7 +96,7 @@ def style_text() -> str:
 
 @cache
 def template(name: str) -> Any:
-    """A report's template."""
+    """A template of this room: every value is escaped, and one that is absent is an error."""
     from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
     environment = Environment(

@@ -1,0 +1,191 @@
+"""A table looked at from all sides before anything is learnt from it."""
+
+from __future__ import annotations
+
+import time as _time
+from collections import Counter
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from artificer.api.common import Watch, silent, threads
+from artificer.errors import UsageError
+from artificer.types import Json, Task
+
+if TYPE_CHECKING:
+    import polars as pl
+
+    from artificer.exploration.typed import Reader
+    from artificer.problem.project import Project
+    from artificer.profile.profile import Profile
+
+
+@dataclass(frozen=True, slots=True)
+class _Asked:
+    """What is to be looked at: batches of rows as the source has them, and what the columns are for."""
+
+    name: str
+    batches: Iterable[pl.DataFrame]
+    source: Json
+    target: str | None = None
+    task: Task | None = None
+    positive: Any = None
+    time: str | None = None
+    group: str | None = None
+    leave_out: tuple[str, ...] = ()
+
+
+def explore(
+    source: Any = None,
+    *,
+    project: Path | None = None,
+    target: str | None = None,
+    time: str | None = None,
+    group: str | None = None,
+    output: Path | None = None,
+    progress: Watch = silent,
+) -> Json:
+    """Profile a table, relate its columns to each other, to the target and to time, and write the report.
+
+    Parameters
+    ----------
+    source : what ``read_source`` takes: a file, or a table object. None takes the project's own.
+    project : of its table the training and the test rows are compared too.
+    target, time, group : override what the project says.
+    output : the HTML report to write; None writes none.
+
+    Returns
+    -------
+    The document (schema ``artificer.explore/1``), with ``report``, the file that was written.
+
+    Examples
+    --------
+    >>> found = explore({"x": [1.0, 2.0, 3.0] * 20, "sold": ["no", "no", "yes"] * 20}, target="sold")
+    >>> found["rows"], found["associations"][0]["column"], found["associations"][0]["strength"]
+    (60, 'x', 1.0)
+    """
+    from artificer.exploration.document import document
+    from artificer.exploration.explore import FILE, PART
+    from artificer.exploration.explore import explore as look
+
+    if (source is None) == (project is None):
+        raise UsageError("name a table or a project, one of the two; see artificer explore --help")
+    started = _time.perf_counter()
+    progress("reading and profiling", None, None)
+    asked = _of_project(project) if project is not None else _of_source(source)
+    target, time, group = target or asked.target, time or asked.time, group or asked.group
+    profile, reader, unread = _profiled(asked, target, time, group)
+    profiled = _time.perf_counter() - started
+    progress("relating columns", None, None)
+    found = look(
+        profile,
+        reader,
+        target=target,
+        task=asked.task if target == asked.target else None,
+        positive=asked.positive if target == asked.target else None,
+        time=time,
+        group=group,
+        leave_out=(*asked.leave_out, FILE, PART),
+        unread=unread,
+    )
+    made = document(found, asked.name, asked.source)
+    made["seconds"] = {"reading and profile": round(profiled, 3), **made["seconds"]}
+    made["report"] = None
+    if output is not None:
+        from artificer.reports.explore import write_exploration
+
+        progress("drawing the report", None, None)
+        made["report"] = str(write_exploration(made, output))
+    made["seconds"]["whole"] = round(_time.perf_counter() - started, 3)
+    return made
+
+
+def _profiled(
+    asked: _Asked, target: str | None, time: str | None, group: str | None
+) -> tuple[Profile, Reader, dict[str, int]]:
+    """The profile in one pass; what the columns are is told by the first batch."""
+    from artificer.exploration.explore import FILE, PART
+    from artificer.exploration.typed import learn_reader
+    from artificer.profile.profile import profile
+
+    batches = iter(asked.batches)
+    first = next(batches)
+    reader = learn_reader(first.drop(FILE, PART, strict=False), target, time=time, group=group)
+    unread: Counter[str] = Counter()
+
+    def typed() -> Iterator[pl.DataFrame]:
+        batch: pl.DataFrame | None = first
+        while batch is not None:
+            rows, lost = reader.typed(batch)
+            unread.update(lost)
+            yield rows.with_columns(batch.select(name for name in (FILE, PART) if name in batch.columns))
+            batch = next(batches, None)
+
+    return profile(typed(), texts=reader.texts, threads=threads()), reader, dict(unread)
+
+
+def _of_source(source: Any) -> _Asked:
+    from artificer.profile.profile import batches_of
+    from artificer.sources.reading import read_source
+
+    name = Path(source).name if isinstance(source, str | Path) else "table"
+    if isinstance(source, str | Path) and Path(source).suffix.lower() in (".parquet", ".pq") and Path(source).is_file():
+        return _Asked(name, _parquet(Path(source)), {"path": str(source)})
+    read = read_source(source)
+    facts: Json = {"path": str(source) if isinstance(source, str | Path) else None}
+    facts |= {"rejected": read.rows_rejected, "fingerprint": read.fingerprint, "notes": list(read.notes)}
+    return _Asked(name, batches_of(read.frame), facts)
+
+
+def _parquet(path: Path) -> Iterator[pl.DataFrame]:
+    """Batches of a Parquet file, of which only one is held at a time."""
+    import polars as pl
+    import pyarrow.parquet as pq
+
+    from artificer.profile.profile import batch_rows
+
+    with pq.ParquetFile(path) as file:
+        for batch in file.iter_batches(batch_rows(len(file.schema_arrow.names))):
+            yield pl.DataFrame(pl.from_arrow(batch))
+
+
+def _of_project(folder: Path) -> _Asked:
+    """The project's table with each row's part, as a training would have it."""
+    import numpy as np
+    import polars as pl
+
+    from artificer.exploration.explore import PART
+    from artificer.problem.project import open_project
+    from artificer.profile.profile import batches_of
+    from artificer.sources.reading import read_source
+
+    project = open_project(folder)
+    data = project.problem.data
+    read = read_source(project.source)
+    parts = np.full(read.frame.height, "unused", dtype=object)
+    used, train_rows, test_rows = _parts(project, read.frame)
+    parts[used[train_rows]], parts[used[test_rows]] = "train", "test"
+    frame = read.frame.with_columns(pl.Series(PART, parts, dtype=pl.String))
+    facts: Json = {"path": data.source, "rejected": read.rows_rejected, "fingerprint": read.fingerprint}
+    return _Asked(
+        project.problem.name or folder.resolve().name,
+        batches_of(frame),
+        {**facts, "notes": list(read.notes)},
+        data.target,
+        data.task,
+        data.positive,
+        data.time,
+        data.group,
+        tuple(data.drop),
+    )
+
+
+def _parts(project: Project, frame: pl.DataFrame) -> tuple[Any, Any, Any]:
+    """Rows with a target, and which of them are trained and tested on."""
+    from artificer.training.intake import prepare_for
+    from artificer.training.parting import holdout_of, planned
+
+    prepared, plan = planned(project.problem, prepare_for(project.problem, frame))
+    train_rows, test_rows = holdout_of(project.problem, prepared, plan)
+    return prepared.rows_used, train_rows, test_rows
