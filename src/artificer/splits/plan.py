@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Literal, TypeAlias
 
 import numpy as np
@@ -72,6 +72,11 @@ class SplitPlan:
         if self.times is None:
             return "random" if self.groups is None else "group"
         return "time" if self.groups is None else "group and time"
+
+    def take(self, rows: Ints) -> SplitPlan:
+        """The plan of some of the rows."""
+        groups = None if self.groups is None else self.groups[rows]
+        return replace(self, groups=groups, times=None if self.times is None else self.times[rows])
 
     @property
     def notes(self) -> tuple[str, ...]:

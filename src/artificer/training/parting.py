@@ -73,14 +73,13 @@ def holdout_of(problem: Problem, prepared: Prepared, plan: SplitPlan) -> Split:
     return holdout(len(y), task, y, training.test_share, seed, groups=plan.groups, times=plan.times, gap=plan.gap)
 
 
-def search_folds(plan: SplitPlan, task: Task, y: NDArray[Any], rows: Ints, seed: int) -> tuple[Split, ...]:
-    """The folds of the search on some of the rows, as the plan asks; none where rows are too few."""
-    if len(rows) < FEWEST_ROWS:
+def search_folds(plan: SplitPlan, task: Task, y: NDArray[Any], seed: int) -> tuple[Split, ...]:
+    """The folds of the search, as the plan of its rows asks; none where rows are too few."""
+    n = len(y)
+    if n < FEWEST_ROWS:
         return ()
-    groups, times = (None if codes is None else codes[rows] for codes in (plan.groups, plan.times))
-    return folds(
-        len(rows), task, y, fold_count(len(rows)), derive_seed(seed, "folds"), groups=groups, times=times, gap=plan.gap
-    )
+    seed = derive_seed(seed, "folds")
+    return folds(n, task, y, fold_count(n), seed, groups=plan.groups, times=plan.times, gap=plan.gap)
 
 
 def in_time(rows: Ints, times: NDArray[Any] | None) -> Ints:

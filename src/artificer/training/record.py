@@ -23,9 +23,10 @@ class Rows:
     Attributes
     ----------
     read : rows that could be parsed.
-    used : rows with a target; train + test.
+    used : rows with a target; train + test + left_out.
     rejected : lines that could not be parsed; they lie in the rejects file.
     target_missing : rows without a target, dropped.
+    left_out : rows that stand between training and test: within the gap before it, or of entities on the other side.
     """
 
     read: int
@@ -34,6 +35,7 @@ class Rows:
     target_missing: int
     train: int
     test: int
+    left_out: int = 0
 
     def to_json(self) -> Json:
         return {name: getattr(self, name) for name in self.__slots__}
@@ -48,6 +50,7 @@ class TrainingRun:
     score, interval : on the test rows, in the metric's own direction; the interval is at 95 %.
     gate : "PASS", "FAIL" or "UNDECIDABLE" over all requirements.
     stages : seconds of each stage, in order.
+    split : how rows were split, with the evidence, and what a random split would have promised.
     """
 
     id: str
@@ -80,6 +83,7 @@ class TrainingRun:
     bundle: Path
     sha256: str
     rejects: Path | None = None
+    split: Json = field(default_factory=dict)
     extra: Json = field(default_factory=dict)
 
     def to_json(self) -> Json:
@@ -107,6 +111,7 @@ class TrainingRun:
             "bundle": str(self.bundle),
             "sha256": self.sha256,
             "rows": self.rows.to_json(),
+            "split": self.split,
             "rejects": str(self.rejects) if self.rejects else None,
             "leaderboard": [_pair_interval(row) for row in self.leaderboard["rows"]],
             "ensemble_score": self.leaderboard["score"],

@@ -17,6 +17,7 @@ from artificer.metrics.base import Metric
 from artificer.search.records import Budget, Progress, SearchRequest, SearchResult
 from artificer.splits.plan import SplitPlan
 from artificer.training.combine import combine
+from artificer.training.contrast import allowance, contrast
 from artificer.training.intake import findings_of, prepare_for, read_table
 from artificer.training.judge import IMPORTANCE_SECONDS, evaluate_draft, gate_of
 from artificer.training.lineage import lineage
@@ -65,6 +66,8 @@ def train(request: TrainingRequest) -> TrainingRun:
 
 def _train(request: TrainingRequest, executor: ProcessExecutor) -> TrainingRun:
     stages = Stages(request.clock, request.clock.monotonic())
+    from artificer.search.search import refit, run_search
+
     watch, problem = request.watch, request.problem
     with stages.stage("read"):
         watch("reading the data", None, None)
@@ -83,7 +86,12 @@ def _train(request: TrainingRequest, executor: ProcessExecutor) -> TrainingRun:
         findings = findings_of(problem, prepared, test_rows)
     measured_by = chosen_metric(problem, prepared)
     with stages.stage("search"):
-        found = _search(request, prepared, train_rows, plan, measured_by, stages, executor)
+        parted = plan.take(train_rows)
+        wanted = _search_request(request, prepared, train_rows, parted, measured_by, stages, executor)
+        wanted, kept = allowance(wanted, parted) if request.recipe is None else (wanted, 0.0)
+        found = run_search(wanted) if request.recipe is None else refit(request.recipe, wanted)
+    with stages.stage("contrast"):
+        both = contrast(wanted, parted, kept, problem.training.seed)
     with stages.stage("evaluate"):
         watch("evaluating on the test rows", None, None)
         request.ledger.record(request.run_id, "evaluation of the finished model", request.clock.now())
@@ -104,8 +112,10 @@ def _train(request: TrainingRequest, executor: ProcessExecutor) -> TrainingRun:
             request, draft, prepared, (train_rows, test_rows), scores, evaluation, verdict, measured, facts
         )
     run = _record(request, read, prepared, train_rows, test_rows, measured_by, found, evaluation, verdict)
+    told = () if both is None else (both.sentence,)
     return TrainingRun(
-        **run,
+        **{**run, "notes": (*run["notes"], *told)},
+        split={**plan.to_json(), "contrast": None if both is None else both.to_json()},
         importance=importance,
         findings=findings,
         measured=measured,
@@ -136,7 +146,7 @@ def _is_small(source: Any) -> bool:
     return shape is not None and math.prod(shape) <= SMALL_CELLS
 
 
-def _search(
+def _search_request(
     request: TrainingRequest,
     prepared: Prepared,
     rows: Ints,
@@ -144,9 +154,7 @@ def _search(
     measured_by: Metric,
     stages: Stages,
     executor: ProcessExecutor,
-) -> SearchResult:
-    from artificer.search.search import refit, run_search
-
+) -> SearchRequest:
     training, contract = request.problem.training, prepared.contract
     y, task = prepared.y[rows], contract.task
     wanted = training.budget
@@ -164,16 +172,16 @@ def _search(
             waiting.pop()()
         request.watch(progress.message, progress.seconds, progress.budget_seconds)
 
-    search = SearchRequest(
+    return SearchRequest(
         blocks=prepared.blocks.take(rows),
         y=y,
         task=task,
         n_classes=contract.width,
         names={kind: contract.names(kind) for kind in Kind},
-        folds=search_folds(plan, task, y, rows, training.seed),
+        folds=search_folds(plan, task, y, training.seed),
         metric=measured_by,
-        groups=None if plan.groups is None else plan.groups[rows],
-        times=None if plan.times is None else plan.times[rows],
+        groups=plan.groups,
+        times=plan.times,
         grouped=plan.apart,
         weight=None if prepared.weight is None else prepared.weight[rows],
         class_weights=class_weights(request.problem, prepared, rows),
@@ -189,7 +197,6 @@ def _search(
         model_mb=model_bound(request.problem, "model_mb"),
         row_ms=row_ms(request.problem),
     )
-    return run_search(search) if request.recipe is None else refit(request.recipe, search)
 
 
 def _record(
@@ -211,6 +218,7 @@ def _record(
         target_missing=prepared.rows.dropped_target_missing,
         train=len(train_rows),
         test=len(test_rows),
+        left_out=len(prepared.y) - len(train_rows) - len(test_rows),
     )
     return {
         "id": request.run_id,
