@@ -145,6 +145,12 @@ def data(document: Json) -> Json:
     fates = [
         ("training", rows.get("train"), "accent", "the search saw only these"),
         ("test", rows.get("test"), "reference", "put aside at first, used once at the end"),
+        (
+            "left out",
+            rows.get("left_out"),
+            "muted",
+            "they stand between training and test: too new, or of other groups",
+        ),
         ("without a target", rows.get("target_missing"), "muted", "left out"),
         ("rejected", rows.get("rejected"), "bad", "lines that could not be parsed"),
     ]
@@ -154,6 +160,9 @@ def data(document: Json) -> Json:
         key=lambda item: _SEVERITIES.get(str(item.get("severity")), ("", 2))[1],
     )
     source = ((document.get("lineage") or {}).get("data") or {}).get("source")
+    told = split(document)
+    said = set() if told is None else {*told["sentences"], told["contrast"]}
+    fates = [fate for fate in fates if fate[0] != "left out" or fate[1]]
     return {
         "source": plain(source) if source else None,
         "total": count(total),
@@ -164,7 +173,43 @@ def data(document: Json) -> Json:
         ],
         "rejects": plain(document["rejects"]) if document.get("rejects") else None,
         "findings": long_table([finding_row(item) for item in findings]),
-        "notes": [plain(note) for note in document.get("notes") or ()],
+        "split": told,
+        "notes": [shown for note in document.get("notes") or () if (shown := plain(note)) not in said],
+    }
+
+
+_KINDS = {
+    "random": "Rows were taken as exchangeable, so the test rows were drawn at random.",
+    "group": "Groups of rows were kept together: each is on one side of the split.",
+    "time": "The newest rows are the test, and every model was validated on rows newer than its own.",
+    "group and time": "The newest rows are the test, and no group of rows is on both sides of the split.",
+}
+
+
+def split(document: Json) -> Json | None:
+    """How rows were parted, why, and what a random split would have promised."""
+    made = document.get("split") or {}
+    if not made:
+        return None
+    evidence = made.get("evidence") or ()
+    both = made.get("contrast") or {}
+    title = title_of(both.get("metric"))
+    figures = [
+        {"split": name, "value": number(both.get(key), 4), "metric": title}
+        for name, key in (("at random", "random"), ("as it was made", "honest"))
+        if real(both.get(key)) is not None
+    ]
+    return {
+        "kind": _KINDS.get(str(made.get("kind")), plain(made.get("kind") or ABSENT)),
+        "gap": seconds(made["gap"]) if real(made.get("gap")) else None,
+        "sentences": [plain(item.get("sentence") or "") for item in evidence],
+        "evidence": [
+            {"sentence": plain(item.get("sentence") or ""), "state": "followed" if item.get("followed") else "noted"}
+            | {"tone": "good" if item.get("followed") else "plain"}
+            for item in evidence
+        ],
+        "figures": figures if len(figures) == 2 else [],
+        "contrast": plain(both["sentence"]) if both.get("sentence") else None,
     }
 
 

@@ -99,6 +99,7 @@ def contrast(search: SearchRequest, plan: SplitPlan, allowed: float, seed: int) 
 def _losses(search: SearchRequest, pairs: list[tuple[Split, Split]], allowed: float) -> list[tuple[float, float]]:
     """Losses of (honest, random) folds, pair by pair, as long as time is left."""
     from artificer.search.executor import InlineSession
+    from artificer.search.libraries import load
     from artificer.search.run import plans
     from artificer.search.search import prepare
     from artificer.search.tasks import FitTask
@@ -110,6 +111,7 @@ def _losses(search: SearchRequest, pairs: list[tuple[Split, Split]], allowed: fl
     session, counted = InlineSession(data, search.clock), search.budget.fits is not None
     representation = plans([candidate], data)[candidate.representation]
     found: list[tuple[float, float]] = []
+    load(candidate.algorithm)
     began = search.clock.monotonic()
     for number in range(len(pairs)):
         if counted and 2 * number >= allowed:
