@@ -17,6 +17,7 @@ FLOORS = {
     "clock": 0,
     "plugins": 0,
     "durable": 0,
+    "access": 1,
     "graph": 1,
     "problem": 1,
     "tables": 1,

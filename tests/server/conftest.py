@@ -57,6 +57,19 @@ class Running:
         return code
 
 
+@pytest.fixture(scope="session")
+def running_at() -> type[Running]:
+    """Starts a service in a folder in which a version was promoted."""
+    return Running
+
+
+@pytest.fixture(scope="session")
+def promote_at() -> Callable[..., Path]:
+    """Promotes a version in a folder."""
+    made: Callable[..., Path] = bundles.write
+    return made
+
+
 @pytest.fixture(scope="module")
 def served(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Running]:
     """A classifier, shared by the tests of a file."""

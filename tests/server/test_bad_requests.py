@@ -156,7 +156,14 @@ def test_nesting_in_a_column_that_is_not_used(served: Any) -> None:
 
 @pytest.mark.parametrize(
     "content_type",
-    ["text/plain", "application/x-www-form-urlencoded", "text/tab-separated-values", "application/json; charset=latin-1", "json", ";"],
+    [
+        "text/plain",
+        "application/x-www-form-urlencoded",
+        "text/tab-separated-values",
+        "application/json; charset=latin-1",
+        "json",
+        ";",
+    ],
 )
 def test_another_content_type(served: Any, content_type: str) -> None:
     refused(served.post(json.dumps({"rows": [ROW]}).encode(), content_type=content_type), 415)

@@ -13,9 +13,12 @@ from typing import Any
 import httpx
 import pytest
 
+from artificer.access.tokens import add_token
 from artificer.errors import UsageError
 from artificer.journal.reader import predictions
-from artificer.server.run import listen, run_server
+from artificer.server.listening import listen
+from artificer.server.options import Options
+from artificer.server.run import run_server
 
 ROW = {"age": 40, "city": "Rome"}
 HEAVY = [
@@ -26,6 +29,7 @@ HEAVY = [
 LOADED = """
 import json, sys, threading, urllib.request
 from pathlib import Path
+from artificer.server.options import Options
 from artificer.server.run import run_server
 
 stop = threading.Event()
@@ -38,7 +42,7 @@ def ask(url):
         assert urllib.request.urlopen(url + path).status == 200
     stop.set()
 
-run_server(Path(sys.argv[1]), Path(sys.argv[2]), port=0, stop=stop,
+run_server(Options(Path(sys.argv[1]), Path(sys.argv[2]), port=0), stop=stop,
            ready=lambda url: threading.Thread(target=ask, args=(url,)).start())
 print("\\n".join(sys.modules))
 """
@@ -59,8 +63,8 @@ def test_it_serves_in_a_thread_until_told_to_stop(promote: Callable[..., Path], 
         urls.append(url)
         there.set()
 
-    arguments = {"port": 0, "stop": stop, "ready": ready}
-    thread = threading.Thread(target=run_server, args=(promote(), tmp_path / "j.sqlite"), kwargs=arguments)
+    options = Options(promote(), tmp_path / "j.sqlite", port=0)
+    thread = threading.Thread(target=run_server, args=(options,), kwargs={"stop": stop, "ready": ready})
     thread.start()
     assert there.wait(30)
     assert httpx.post(f"{urls[0]}/v1/predict", json={"rows": [ROW]}).status_code == 200
@@ -115,17 +119,20 @@ def test_a_port_in_use_is_said(promote: Callable[..., Path], tmp_path: Path) -> 
 
 
 @pytest.mark.parametrize("host", ["0.0.0.0", "::"])  # noqa: S104
-def test_an_address_for_others_needs_a_word(host: str) -> None:
-    with pytest.raises(UsageError, match=r"other machines.*; listen on 127.0.0.1, behind a proxy that does.$"):
-        listen(host, 0)
+def test_an_address_for_others_needs_a_token(host: str, tmp_path: Path) -> None:
+    options = Options(tmp_path / "p", tmp_path / "j", host, 0, tokens=tmp_path / "tokens.json")
+    with pytest.raises(UsageError, match=r"other machines.*artificer token add NAME.*or listen on 127.0.0.1.$"):
+        listen(options)
+    add_token(tmp_path / "tokens.json", "shop", ["predict"], now=0.0)
     if host == "0.0.0.0":  # noqa: S104
-        listen(host, 0, allow_remote=True).close()
+        listen(options).close()
 
 
 @pytest.mark.parametrize(("host", "port"), [("no such host", 0), ("192.0.2.1", 0), ("127.0.0.1", 70_000), ("", -1)])
-def test_an_address_that_cannot_be(host: str, port: int) -> None:
+def test_an_address_that_cannot_be(host: str, port: int, tmp_path: Path) -> None:
+    add_token(tmp_path / "tokens.json", "shop", ["predict"], now=0.0)
     with pytest.raises(UsageError):
-        listen(host, port, allow_remote=True)
+        listen(Options(tmp_path / "p", tmp_path / "j", host, port, tokens=tmp_path / "tokens.json"))
 
 
 def test_a_journal_that_cannot_be_written_is_said(promote: Callable[..., Path], tmp_path: Path) -> None:

@@ -3,6 +3,7 @@
 Each function opens a project, does one thing, and returns a documented, versioned document (or a :class:`Run`).
 """
 
+from artificer.api.access import token_add, token_list, token_revoke
 from artificer.api.common import threads
 from artificer.api.exploring import explore
 from artificer.api.journal import journal_forget, journal_query, journal_seal, journal_status, journal_verify
@@ -35,6 +36,9 @@ __all__ = [
     "server_command",
     "stream_command",
     "threads",
+    "token_add",
+    "token_list",
+    "token_revoke",
     "train",
     "train_project",
     "write_run_report",

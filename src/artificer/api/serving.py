@@ -59,7 +59,12 @@ def predict_file(
 
 
 def server_command(
-    project: Path, *, host: str | None = None, port: int | None = None, as_json: bool = False
+    project: Path,
+    *,
+    host: str | None = None,
+    port: int | None = None,
+    workers: int | None = None,
+    as_json: bool = False,
 ) -> list[str]:
     """The command line that serves a project's champion.
 
@@ -74,7 +79,7 @@ def server_command(
 
     opened = open_project(project)
     read_pointer(opened.champion_file)
-    return server_arguments(opened, host, port, as_json=as_json)
+    return server_arguments(opened, host, port, workers, as_json=as_json)
 
 
 def export(project: Path, output: Path, *, version: int | None = None) -> Json:

@@ -7,11 +7,11 @@ from typing import Annotated, NoReturn
 
 import typer
 
-from artificer.cli import exploring, journal, quality, serving, training, versions
+from artificer.cli import access, exploring, journal, quality, serving, training, versions
 from artificer.cli.output import fail
 from artificer.cli.shell import app
 
-FAMILIES = (exploring, training, quality, serving, versions, journal)
+FAMILIES = (exploring, training, quality, serving, versions, journal, access)
 """Modules whose commands the application has, in the order of its help; importing one registers its commands."""
 
 

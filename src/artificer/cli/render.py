@@ -186,6 +186,42 @@ def history(document: Json) -> None:
     )
 
 
+def token_added(document: Json) -> None:
+    console = _console()
+    console.print(escape(document["secret"]), soft_wrap=True)
+    until = "for ever" if document["expires"] is None else f"until {_when_iso(document['expires'])}"
+    scopes = ", ".join(document["scopes"])
+    console.print(f"Token {escape(document['name'])} for {scopes}, {until}. It is shown this once; keep it safe.")
+
+
+def tokens(document: Json) -> None:
+    if not document["tokens"]:
+        _console().print("There is no token; the service asks for none, and listens on this machine alone.")
+        return
+    _table(
+        _console(),
+        ("token", "for", "since", "until", "requests/s"),
+        (
+            [
+                token["name"],
+                ", ".join(token["scopes"]),
+                _when_iso(token["created"]),
+                "" if token["expires"] is None else _when_iso(token["expires"]) + (" (over)" * token["expired"]),
+                "" if token["rate"] is None else f"{token['rate']:g}",
+            ]
+            for token in document["tokens"]
+        ),
+    )
+
+
+def token_revoked(document: Json) -> None:
+    _console().print(f"Token {escape(document['name'])} is revoked.")
+
+
+def _when_iso(moment: str) -> str:
+    return moment[:16].replace("T", " ")
+
+
 def journal_status(document: Json) -> None:
     console = _console()
     sealed, unsealed = document["sealed"], document["unsealed"]

@@ -52,6 +52,7 @@ def serve(
     project: ProjectOption = HERE,
     host: Annotated[str | None, typer.Option(help="Address to listen on; default: 127.0.0.1.")] = None,
     port: Annotated[int | None, typer.Option(help="Port to listen on; default: 8400.")] = None,
+    workers: Annotated[int | None, typer.Option(help="Processes that serve it together; default: 1.")] = None,
     as_json: JsonOption = False,
     debug: DebugOption = False,
 ) -> None:
@@ -60,7 +61,7 @@ def serve(
     def work() -> list[str]:
         from artificer import api
 
-        return api.server_command(project, host=host, port=port, as_json=as_json)
+        return api.server_command(project, host=host, port=port, workers=workers, as_json=as_json)
 
     command = guarded(work, as_json=as_json, debug=debug)
     _become(command)

@@ -25,26 +25,31 @@ HANDOVER_SECONDS = 12.0
 
 
 def server_arguments(
-    project: Project, host: str | None = None, port: int | None = None, *, as_json: bool = True
+    project: Project,
+    host: str | None = None,
+    port: int | None = None,
+    workers: int | None = None,
+    *,
+    as_json: bool = True,
 ) -> list[str]:
     """The command line of the serving process of a project."""
     serving = project.problem.serving
-    return [
-        sys.executable,
-        "-m",
-        "artificer.server",
-        "--pointer",
-        str(project.champion_file),
-        "--journal",
-        str(project.journal),
-        "--host",
-        host or serving.host,
-        "--port",
-        str(serving.port if port is None else port),
-        "--max-body-mb",
-        str(serving.max_body_mb),
-        *(["--json"] if as_json else []),
-    ]
+    flags: dict[str, object] = {
+        "pointer": project.champion_file,
+        "journal": project.journal,
+        "host": host or serving.host,
+        "port": serving.port if port is None else port,
+        "workers": serving.workers if workers is None else workers,
+        "max-body-mb": serving.max_body_mb,
+        "tokens": project.tokens,
+        "audit": project.audit,
+        "certificate": project.path(serving.certificate) if serving.certificate else None,
+        "key": project.path(serving.key) if serving.key else None,
+        "rate": serving.rate,
+    }
+    given = [part for name, value in flags.items() if value is not None for part in (f"--{name}", str(value))]
+    origins = [part for origin in serving.origins for part in ("--origin", origin)]
+    return [sys.executable, "-m", "artificer.server", *given, *origins, *(["--json"] if as_json else [])]
 
 
 @dataclass

@@ -289,12 +289,39 @@ class Serving(Section):
 
     host: Text = _key(
         "127.0.0.1",
-        "The address it listens on; one that other machines reach is refused as yet.",
+        "The address it listens on; one that other machines reach needs a token (artificer token add).",
         "a host name or address",
     )
     port: Whole = _key(8400, "The port; 0 takes any free one.", "a whole number from 0 to 65535", ge=0, le=65535)
     max_body_mb: Number = _key(
         50.0, "The largest request in megabytes (10^6 bytes).", "a number above 0, at most 10000", gt=0, le=10_000
+    )
+    workers: Whole = _key(
+        1,
+        "Processes that serve the address together; one more than cores gains nothing.",
+        "a whole number from 1 to 64",
+        ge=1,
+        le=64,
+    )
+    rate: Number | None = _key(
+        None,
+        "Requests a second that a token may ask for; unset, there is no limit.",
+        "a number above 0, at most 1000000",
+        100.0,
+        gt=0,
+        le=1_000_000,
+    )
+    origins: Names = _key(
+        (),
+        "Origins of web pages that may ask, beside the service's own.",
+        "a list of origins",
+        ["https://app.example"],
+    )
+    certificate: Text | None = _key(
+        None, "The PEM file of the certificate chain; with key the service speaks TLS.", "a path", "tls/chain.pem"
+    )
+    key: Text | None = _key(
+        None, "The PEM file of the certificate's key, without a passphrase.", "a path", "tls/key.pem"
     )
 
 

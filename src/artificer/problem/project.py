@@ -79,6 +79,16 @@ class Project:
         return self.path(place) if place else self.home / "journal.sqlite"
 
     @property
+    def tokens(self) -> Path:
+        """The hashes of the tokens that the service asks for; where the file is absent it asks for none."""
+        return self.home / "tokens.json"
+
+    @property
+    def audit(self) -> Path:
+        """Who changed what of the service and its tokens, and when."""
+        return self.home / "audit.jsonl"
+
+    @property
     def holdout_ledger(self) -> Path:
         """Who read the test set, when and why."""
         return self.home / "holdout.jsonl"

@@ -6,25 +6,23 @@ import argparse
 import json
 import logging
 import os
+import socket
 import sys
 import threading
 from pathlib import Path
 
 from artificer.errors import ArtificerError
+from artificer.server.options import add_flags, read_options
 from artificer.settings import apply_settings, load_settings
 
 
 def main(arguments: list[str] | None = None) -> int:
     """Serve until stopped; returns the exit code."""
     parser = argparse.ArgumentParser(prog="python -m artificer.server", description="Serve the champion over HTTP.")
-    parser.add_argument("--pointer", type=Path, required=True, help="the champion's pointer file")
-    parser.add_argument("--journal", type=Path, required=True, help="the journal's file, made where absent")
-    parser.add_argument("--host", default="127.0.0.1", help="address to listen on (%(default)s)")
-    parser.add_argument("--port", type=int, default=8400, help="port, 0 for any free one (%(default)s)")
-    parser.add_argument(
-        "--max-body-mb", type=float, default=50, help="longest request body in megabytes of 10^6 bytes (%(default)s)"
-    )
-    parser.add_argument("--allow-remote", action="store_true", help="listen on addresses that other machines reach")
+    add_flags(parser)
+    parser.add_argument("--listener", type=int, help=argparse.SUPPRESS)
+    parser.add_argument("--slot", type=int, default=0, help=argparse.SUPPRESS)
+    parser.add_argument("--share", type=Path, help=argparse.SUPPRESS)
     parser.add_argument("--json", action="store_true", help="say the URL as one JSON document on standard output")
     parser.add_argument(
         "--until-eof", action="store_true", help="end when standard input closes, as it does when the starter dies"
@@ -43,18 +41,19 @@ def main(arguments: list[str] | None = None) -> int:
     try:
         apply_settings(load_settings())
         logging.getLogger("artificer").propagate = False
-        from artificer.server.run import run_server
+        options = read_options(given)
+        stop = _at_eof() if given.until_eof else None
+        if given.listener is None and options.workers > 1:
+            from artificer.server.pool import run_pool
 
-        run_server(
-            given.pointer,
-            given.journal,
-            given.host,
-            given.port,
-            max_body_mb=given.max_body_mb,
-            ready=ready,
-            stop=_at_eof() if given.until_eof else None,
-            allow_remote=given.allow_remote,
-        )
+            run_pool(options, ready=ready, stop=stop)
+        else:
+            from artificer.server.run import run_server
+            from artificer.server.sharing import Sharing
+
+            handed = None if given.listener is None else socket.socket(fileno=given.listener)
+            sharing = None if given.share is None else Sharing(given.share, given.slot)
+            run_server(options, ready=ready, stop=stop, listener=handed, sharing=sharing)
     except ArtificerError as error:
         if given.debug:
             raise

@@ -17,8 +17,10 @@ from typing import Any, Final, TypeAlias
 import msgspec
 
 from artificer import __version__
+from artificer.access.tokens import Token
 from artificer.errors import ArtificerError, ContractError, JournalError
 from artificer.journal.writer import Journal
+from artificer.server.admission import Admission, scope_of
 from artificer.server.bodies import JSON_MEDIA, TOO_DEEP, Receive, check_headers, decoded, media_type, read_body
 from artificer.server.dialects import inference
 from artificer.server.dialects.arrow import ROWS_ARROW
@@ -27,9 +29,10 @@ from artificer.server.dialects.csv import ROWS_CSV
 from artificer.server.dialects.invocations import INVOCATIONS, INVOCATIONS_CSV
 from artificer.server.dialects.rows import ROWS
 from artificer.server.events import Events
-from artificer.server.origin import Gate
+from artificer.server.origin import PREFLIGHT, Gate
 from artificer.server.problems import JSON, Refusal, Response
-from artificer.server.stats import Stats
+from artificer.server.sharing import Sharing
+from artificer.server.stats import Stats, merged
 from artificer.server.turns import Turns, Waiting, broken, fault, read, serving, unwritten
 from artificer.serving.champion import Champion
 from artificer.serving.predictor import Answer, Predictor
@@ -50,6 +53,8 @@ DOCUMENTED: Final = frozenset({"/v1/model", "/docs", "/openapi.json"})
 DIALECTS: Final[tuple[Dialect, ...]] = (ROWS, ROWS_CSV, ROWS_ARROW, INVOCATIONS, INVOCATIONS_CSV)
 """Of several at one path the first has the short way."""
 EVENTS: Final = "/v1/events"
+ASKER: Final = "artificer.asker"
+"""Where a request's scope keeps whose token came with it."""
 
 
 class _OutcomesRequest(msgspec.Struct, forbid_unknown_fields=True, gc=False):
@@ -68,7 +73,9 @@ class Service:
     champion : started; which version answers.
     journal : open; where predictions and outcomes are kept.
     max_body : longest body accepted, bytes.
-    gate : who may ask.
+    gate : which hosts and pages may ask.
+    admission : which tokens may ask for what, and how often; without one, anybody.
+    sharing : what other workers count, where there are any.
     clock : seconds since 1970-01-01 UTC.
     """
 
@@ -79,6 +86,8 @@ class Service:
         *,
         max_body: int,
         gate: Gate,
+        admission: Admission | None = None,
+        sharing: Sharing | None = None,
         clock: Callable[[], float] = time.time,
     ) -> None:
         self.champion = champion
@@ -89,6 +98,8 @@ class Service:
         self.events = Events(champion)
         self._max_body = max_body
         self._gate = gate
+        self._sharing = sharing
+        self.admission = admission or Admission()
         self._clock = clock
         self._started = time.monotonic()
         self._threads = ThreadPoolExecutor(2, thread_name_prefix="artificer-batch")
@@ -118,17 +129,22 @@ class Service:
             return
         started = time.perf_counter()
         path, method = scope["path"], scope["method"]
+        response: Response | None
         try:
             self._gate.check(scope["headers"], writes=method not in self._read)
-            if path in DOCUMENTED and method in self._read:
-                # FastAPI knows no HEAD; uvicorn, which keeps the scope it made, leaves the body out by itself.
-                read = {**scope, "method": "GET"}
-                await (await self._documentation())(read, receive, self._counting(path, started, send))
-                return
-            if path == EVENTS and method in self._read:
-                await self.events.stream(receive, self._counting(path, started, send), body=method == "GET")
-                return
-            response = await self._route(path, method)(scope, receive)
+            if method == "OPTIONS" and self._gate.allowed_origin(scope["headers"]) is not None:
+                response = Response(204, b"", JSON, *PREFLIGHT)  # a browser asks before it sends a token
+            else:
+                scope[ASKER] = self.admission.admit(scope["headers"], scope_of(path, method))
+                if path in DOCUMENTED and method in self._read:
+                    # FastAPI knows no HEAD; uvicorn, which keeps the scope it made, leaves the body out by itself.
+                    read = {**scope, "method": "GET"}
+                    await (await self._documentation())(read, receive, self._counting(scope, started, send))
+                    return
+                if path == EVENTS and method in self._read:
+                    await self.events.stream(receive, self._counting(scope, started, send), body=method == "GET")
+                    return
+                response = await self._route(path, method)(scope, receive)
         except Refusal as refusal:
             response = self._refused(refusal, path)
         except RecursionError:
@@ -138,27 +154,38 @@ class Service:
             response = fault().response(path)
         if response is None:  # the client went away
             return
-        await send({"type": "http.response.start", "status": response.status, "headers": response.headers})
+        headers = [*response.headers, *self._gate.shared(scope["headers"])]
+        await send({"type": "http.response.start", "status": response.status, "headers": headers})
         await send({"type": "http.response.body", "body": response.body})
         self._count(path, response.status, started)
 
-    def admits(self, dialect: Dialect, headers: Iterable[tuple[bytes, bytes]]) -> bool:
-        """Whether a prediction may take the short way: allowed, declared as it should be, and not long.
+    def admits(self, dialect: Dialect, headers: Iterable[tuple[bytes, bytes]]) -> Token | None:
+        """Who asks for a prediction that may take the short way: allowed, declared as it should be, and not long.
 
-        What is not is refused on the long way, which says why.
+        None for any other, which is refused on the long way, where it is said why.
         """
         length = 0
         try:
             self._gate.check(headers, writes=True)
+            token = self.admission.check(headers, "predict")
             check_headers(headers, dialect.media, self._max_body)
         except Refusal:
-            return False
+            return None
         for name, value in headers:
             if name == b"content-length":
                 length = int(value)
-            elif name == b"transfer-encoding":
-                return False
-        return 0 < length <= LARGE_BODY
+            elif name in (b"transfer-encoding", b"origin"):
+                return None
+        return token if 0 < length <= LARGE_BODY else None
+
+    def take(self, token: Token, request: Waiting) -> None:
+        """Answer a request that :meth:`admits` let pass and that has arrived whole."""
+        try:
+            self.admission.spend(token)
+        except Refusal as refusal:
+            request.reply(refusal)
+        else:
+            self.turns.put(request)
 
     def said(self, path: str, answer: Response | Refusal, started: float) -> Response:
         """Give the answer to send, and count it."""
@@ -251,6 +278,7 @@ class Service:
         except JournalError as error:
             raise unwritten(error) from error
         self.stats.outcomes += len(entries)
+        self.admission.audit.note("outcomes.taken", scope[ASKER].name, durable=False, count=len(entries))
         return Response(200, b'{"accepted":%d}' % len(entries))
 
     async def _body(self, scope: Scope, receive: Receive, media: frozenset[bytes]) -> bytes | None:
@@ -313,14 +341,14 @@ class Service:
     async def _metrics(self, scope: Scope, receive: Receive) -> Response:
         # Imported by the first scrape, in a thread, since others wait for predictions meanwhile.
         await asyncio.get_running_loop().run_in_executor(self._threads, import_module, "prometheus_client")
-        text = self.stats.text(self.champion.state, self.journal.state, time.monotonic() - self._started)
+        text = self._counted().text(self.champion.state, self.journal.state, time.monotonic() - self._started)
         return Response(200, text, METRICS_TEXT, NO_STORE)
 
     async def _page(self, scope: Scope, receive: Receive) -> Response:
         from artificer.server.pages import status_page
 
         uptime = time.monotonic() - self._started
-        text = status_page(self.champion.state, self.journal.state, self.stats, uptime)
+        text = status_page(self.champion.state, self.journal.state, self._counted(), uptime)
         return Response(200, text.encode(), HTML, NO_STORE)
 
     async def _documentation(self) -> Any:
@@ -332,13 +360,30 @@ class Service:
                 self._documented = face.build(self.champion)
         return self._documented
 
-    def _counting(self, path: str, started: float, send: Send) -> Send:
+    def _counting(self, scope: Scope, started: float, send: Send) -> Send:
         async def counted(message: MutableMapping[str, Any]) -> None:
             if message["type"] == "http.response.start":
-                self._count(path, message["status"], started)
+                self._count(scope["path"], message["status"], started)
+                message = {**message, "headers": [*message["headers"], *self._gate.shared(scope["headers"])]}
             await send(message)
 
         return counted
+
+    def share(self) -> None:
+        """Let the other workers read what this one has counted."""
+        if self._sharing is not None:
+            self._sharing.leave(self._own())
+
+    def _own(self) -> Stats:
+        journal = self.journal.state
+        stats = self.stats
+        stats.entries, stats.groups, stats.loads = journal.entries, journal.groups, self.champion.state.loads
+        return stats
+
+    def _counted(self) -> Stats:
+        """What all workers have counted."""
+        others = [] if self._sharing is None else self._sharing.others()
+        return self._own() if not others else merged([self._own(), *others])
 
 
 def _settle(waiting: asyncio.Future[Response | Refusal], answer: Response | Refusal) -> None:

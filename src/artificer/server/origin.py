@@ -17,6 +17,13 @@ from artificer.server.problems import Refusal
 
 _REMEMBERED: Final = 64
 """So many accepted hosts are kept; a client that invents ports must not fill the memory."""
+PREFLIGHT: Final = (
+    (b"access-control-allow-methods", b"GET, HEAD, POST"),
+    (b"access-control-allow-headers", b"authorization, content-type"),
+    (b"access-control-max-age", b"600"),
+)
+"""What a browser is told that asks, before it sends a page's request, whether it may."""
+_VARY: Final = (b"vary", b"origin")
 _HOST: Final = re.compile(r"(\[[0-9a-f:.]+\]|[^\[\]:]+)(?::\d{0,5})?", re.IGNORECASE)
 
 
@@ -27,6 +34,7 @@ class Gate:
     ----------
     host : what the service was told to listen on, a name or an address; accepted beside the loopback ones.
     local : it listens on this machine alone, so that every honest client names this machine. Otherwise any host passes.
+    origins : of web pages that may post here beside the service's own, such as ``https://app.example``.
 
     Examples
     --------
@@ -45,8 +53,9 @@ own machine alone; ask it as 127.0.0.1 or localhost, also from a proxy
     A. Barth, "The Web Origin Concept", RFC 6454, 2011.
     """
 
-    def __init__(self, host: str, *, local: bool) -> None:
+    def __init__(self, host: str, *, local: bool, origins: Iterable[str] = ()) -> None:
         self._local = local
+        self.origins = frozenset(origin.lower().encode() for origin in origins)
         self._named = host.lower()
         self._accepted: set[bytes] = set()
 
@@ -67,10 +76,25 @@ own machine alone; ask it as 127.0.0.1 or localhost, also from a proxy
             elif name == b"origin":
                 origin = value
         # The scheme is left out: a proxy may speak TLS where the service does not.
-        if writes and origin is not None and origin.lower().partition(b"://")[2] != host.lower():
+        if writes and origin is not None and not self._may_post(origin.lower(), host.lower()):
             shown = origin[:200].decode("latin-1")
             detail = f'a web page of "{shown}" may not post here; post from a program, or from the service\'s own pages'
             raise Refusal(403, "origin", detail)
+
+    def _may_post(self, origin: bytes, host: bytes) -> bool:
+        return origin.partition(b"://")[2] == host or origin in self.origins
+
+    def allowed_origin(self, headers: Iterable[tuple[bytes, bytes]]) -> bytes | None:
+        """The origin of a page that is allowed here though it is another's; None where there is none."""
+        origin = next((value for name, value in headers if name == b"origin"), None)
+        return origin if origin is not None and origin.lower() in self.origins else None
+
+    def shared(self, headers: Iterable[tuple[bytes, bytes]]) -> list[tuple[bytes, bytes]]:
+        """The headers by which a browser lets a page of another origin read the answer, where one may."""
+        if not self.origins:
+            return []
+        origin = self.allowed_origin(headers)
+        return [_VARY] if origin is None else [_VARY, (b"access-control-allow-origin", origin)]
 
     def _meet(self, value: bytes) -> None:
         # HTTP/1.0 has no Host, and one that is empty says as much; browsers send neither.

@@ -1,23 +1,32 @@
-"""Starting and ending the service: one process, one port, a clean end on SIGTERM."""
+"""One serving process, from start to a clean end on SIGTERM."""
 
 from __future__ import annotations
 
 import asyncio
 import contextlib
 import logging
+import os
+import resource
 import signal
 import socket
+import ssl
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from types import FrameType
 from typing import TYPE_CHECKING, Any, Final
 
+from artificer.access.audit import Audit
+from artificer.access.tokens import Keyring
 from artificer.errors import UsageError
 from artificer.journal.writer import Journal
+from artificer.server.admission import Admission
 from artificer.server.app import Service
+from artificer.server.listening import BACKLOG, listen, load_certificate, tls_context, url_of
+from artificer.server.options import Options
 from artificer.server.origin import Gate, is_loopback
-from artificer.serving.champion import POLL_SECONDS, Champion
+from artificer.server.sharing import Sharing
+from artificer.serving.champion import Champion
 
 if TYPE_CHECKING:
     import uvicorn
@@ -26,99 +35,115 @@ _log = logging.getLogger("artificer.server")
 
 DRAIN_SECONDS: Final = 10
 """So long may requests that are under way take once the end is asked for."""
-BACKLOG: Final = 2048
+SPARE_FILES: Final = 64
+"""So many open files are kept for everything but connections."""
+SECOND: Final = 10
+"""Ticks of uvicorn's main loop."""
 
 
 def run_server(
-    pointer: Path,
-    journal: Path,
-    host: str = "127.0.0.1",
-    port: int = 8400,
+    options: Options,
     *,
-    max_body_mb: float = 50,
     ready: Callable[[str], None] | None = None,
     stop: threading.Event | None = None,
-    allow_remote: bool = False,
-    poll: float = POLL_SECONDS,
+    listener: socket.socket | None = None,
+    sharing: Sharing | None = None,
 ) -> None:
     """Serve the champion until SIGTERM, SIGINT or `stop`; requests under way are answered first.
 
     Parameters
     ----------
-    pointer : the champion's pointer file; while it is absent, predictions are answered with 503.
-    journal : the journal's file, made where absent.
-    host, port : where to listen; port 0 takes a free one.
-    max_body_mb : longest request body, megabytes of 10^6 bytes.
     ready : called with the service's URL once it listens.
     stop : ends the service when set, for callers that run it in a thread.
-    allow_remote : listen on an address that other machines reach, though nothing asks them who they are.
-    poll : seconds between two looks at the pointer.
+    listener : takes the connections, where another process has opened it; else the address of the options is taken.
+    sharing : what the other workers have counted, where there are any.
 
     Raises
     ------
     UsageError
-        The address is in use, unknown, or not of this machine alone.
+        The address is in use, unknown, or open to others without a token; or the certificate cannot be used.
     JournalError
         The journal cannot be written.
     """
-    listener = listen(host, port, allow_remote=allow_remote)
-    with contextlib.closing(listener), Journal(Path(journal)) as open_journal:
-        champion = Champion(Path(pointer), poll=poll)
+    context = tls_context(options)
+    listener = listen(options) if listener is None else listener
+    with contextlib.closing(listener), Journal(Path(options.journal)) as journal:
+        audit = Audit(options.audit)
+        champion = Champion(Path(options.pointer), poll=options.poll)
         champion.start()
-        gate = Gate(host, local=is_loopback(listener.getsockname()[0]))
-        service = Service(champion, open_journal, max_body=int(max_body_mb * 1e6), gate=gate)
+        local = is_loopback(listener.getsockname()[0])
+        keys = Keyring(options.tokens, always=not local)
+        service = Service(
+            champion,
+            journal,
+            max_body=int(options.max_body_mb * 1e6),
+            gate=Gate(options.host, local=local, origins=options.origins),
+            admission=Admission(keys, options.rate, 1 / options.workers, audit),
+            sharing=sharing,
+        )
+        who: dict[str, Any] = {"address": url_of(listener, tls=context is not None), "process": os.getpid()}
+        audit.note("service.started", "service", **who)
         try:
-            _serve(service, listener, ready, stop)
+            _serve(service, listener, _Upkeep(service, options, context), ready, stop, context)
         finally:
             champion.stop()
             service.close()
+            audit.note("service.ended", "service", **who)
 
 
-def listen(host: str, port: int, *, allow_remote: bool = False) -> socket.socket:
-    """Take the address, before anything slow is done.
+class _Upkeep:
+    """What a service looks after every second: tokens, certificate, what the others may read, and the audit log."""
 
-    Raises
-    ------
-    UsageError
-        As :func:`run_server`.
-    """
-    if not 0 <= port <= 65_535:
-        raise UsageError(f"the port {port} does not exist; choose one between 1 and 65535, or 0 for any free one.")
-    try:
-        found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)
-    except (OSError, UnicodeError) as error:
-        raise UsageError(f'the host "{host}" is not an address of this machine: {error}; use 127.0.0.1.') from error
-    remote = [str(place[4][0]) for place in found if not is_loopback(str(place[4][0]))]
-    if remote and not allow_remote:
-        raise UsageError(
-            f"the address {remote[0]} is open to other machines, and this service does not ask who they are; "
-            "listen on 127.0.0.1, behind a proxy that does."
-        )
-    family, kind, protocol, _, address = found[0]
-    listener = socket.socket(family, kind, protocol)
-    try:
-        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        listener.bind(address)
-        listener.listen(BACKLOG)
-    except OSError as error:
-        listener.close()
-        raise UsageError(
-            f"port {port} of {host} cannot be taken: {error.strerror or error}; stop what uses it or choose another."
-        ) from error
-    return listener
+    def __init__(self, service: Service, options: Options, context: ssl.SSLContext | None) -> None:
+        self._service = service
+        self._options = options
+        self._context = context
+        self._certificate = self._look()
+        self._answers: int | None = None
 
+    def __call__(self, now: float, connections: Sequence[Any]) -> None:
+        self._service.admission.refresh()
+        self._service.share()
+        self._note_champion()
+        if self._context is not None and (found := self._look()) != self._certificate:
+            self._certificate = found
+            self._renew(self._context)
+        for connection in connections:
+            connection.sweep(now)
 
-def url_of(listener: socket.socket) -> str:
-    """Give the URL under which a listening socket is reached."""
-    host, port = listener.getsockname()[:2]
-    return f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
+    def _note_champion(self) -> None:
+        predictor = self._service.champion.predictor
+        version = None if predictor is None else predictor.version
+        if version != self._answers and predictor is not None:
+            found: dict[str, Any] = {"model": predictor.name, "version": version, "sha256": predictor.bundle.sha256}
+            self._service.admission.audit.note("champion.taken", "service", process=os.getpid(), **found)
+        self._answers = version
+
+    def _look(self) -> list[float]:
+        files = (self._options.certificate, self._options.key)
+        with contextlib.suppress(OSError):
+            return [os.stat(file).st_mtime for file in files if file is not None]
+        return []
+
+    def _renew(self, context: ssl.SSLContext) -> None:
+        certificate, key = self._options.certificate, self._options.key
+        if certificate is None or key is None:
+            return
+        try:
+            load_certificate(context, certificate, key)
+        except UsageError as error:
+            _log.error("%s (the one before stays in use)", error)
+            return
+        self._service.admission.audit.note("certificate.taken", "service", file=str(certificate), process=os.getpid())
 
 
 def _serve(
     service: Service,
     listener: socket.socket,
+    upkeep: _Upkeep,
     ready: Callable[[str], None] | None,
     stop: threading.Event | None,
+    context: ssl.SSLContext | None,
 ) -> None:
     import uvicorn
 
@@ -126,7 +151,7 @@ def _serve(
 
     config = uvicorn.Config(
         service,
-        http=Protocol,
+        http=type("Limited", (Protocol,), {"most": _connections()}),
         loop="uvloop" if _has_uvloop() else "asyncio",
         ws="none",
         lifespan="off",
@@ -138,7 +163,19 @@ def _serve(
         backlog=BACKLOG,
         timeout_graceful_shutdown=DRAIN_SECONDS,
     )
-    _server_class()(config, url_of(listener), ready, stop).run(sockets=[listener])
+    config.load()
+    config.ssl = context
+    _server_class()(config, url_of(listener, tls=context is not None), upkeep, ready, stop).run(sockets=[listener])
+
+
+def _connections() -> int:
+    """How many connections may be open: what the system allows this process, which is asked for."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    if soft != hard:
+        with contextlib.suppress(ValueError, OSError):
+            resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
+            soft = hard
+    return max(1, soft - SPARE_FILES) if soft != resource.RLIM_INFINITY else 1_000_000
 
 
 def _has_uvloop() -> bool:
@@ -156,11 +193,13 @@ def _server_class() -> Any:
             self,
             config: uvicorn.Config,
             url: str,
+            upkeep: _Upkeep,
             ready: Callable[[str], None] | None,
             stop: threading.Event | None,
         ) -> None:
             super().__init__(config)
             self._url = url
+            self._upkeep = upkeep
             self._ready = ready
             self._stop = stop
 
@@ -177,10 +216,8 @@ def _server_class() -> Any:
         async def on_tick(self, counter: int) -> bool:
             if self._stop is not None and self._stop.is_set():
                 self.should_exit = True
-            if counter % 10 == 0:  # every second
-                now = asyncio.get_running_loop().time()
-                for connection in list(self.server_state.connections):
-                    connection.sweep(now)  # type: ignore[union-attr]
+            if counter % SECOND == 0:
+                self._upkeep(asyncio.get_running_loop().time(), list(self.server_state.connections))
             return await super().on_tick(counter)
 
         @contextlib.contextmanager

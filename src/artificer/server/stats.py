@@ -7,8 +7,10 @@ by the first scrape and only renders.
 from __future__ import annotations
 
 from bisect import bisect_left
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from typing import TYPE_CHECKING, Any, Final
+
+import msgspec
 
 if TYPE_CHECKING:
     from artificer.journal.writer import JournalState
@@ -18,23 +20,25 @@ BUCKETS: Final = (0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.
 """Upper edges of the latency histogram, seconds."""
 
 
-class Route:
+class Route(msgspec.Struct):
     """Counts of one route: requests by status, and how long they took."""
 
-    __slots__ = ("buckets", "seconds", "statuses")
-
-    def __init__(self) -> None:
-        self.statuses: dict[int, int] = {}
-        self.buckets = [0] * (len(BUCKETS) + 1)
-        self.seconds = 0.0
+    statuses: dict[int, int] = msgspec.field(default_factory=dict)
+    buckets: list[int] = msgspec.field(default_factory=lambda: [0] * (len(BUCKETS) + 1))
+    seconds: float = 0.0
 
     def add(self, status: int, seconds: float) -> None:
         self.statuses[status] = self.statuses.get(status, 0) + 1
         self.buckets[bisect_left(BUCKETS, seconds)] += 1
         self.seconds += seconds
 
+    def merge(self, other: Route) -> None:
+        _add(self.statuses, other.statuses)
+        self.buckets = [a + b for a, b in zip(self.buckets, other.buckets, strict=True)]
+        self.seconds += other.seconds
 
-class Stats:
+
+class Stats(msgspec.Struct):
     """All counts of one process since its start.
 
     Attributes
@@ -43,14 +47,26 @@ class Stats:
     outcomes : accepted outcomes.
     violations : cells that broke the contract, by rule.
     unseen : cells with a category that training did not know.
+    entries, groups : of the journal; loads : of champions. Set when others are to read them.
     """
 
-    def __init__(self) -> None:
-        self.routes: dict[str, Route] = {}
-        self.rows: dict[int, int] = {}
-        self.outcomes = 0
-        self.violations: dict[str, int] = {}
-        self.unseen = 0
+    routes: dict[str, Route] = msgspec.field(default_factory=dict)
+    rows: dict[int, int] = msgspec.field(default_factory=dict)
+    outcomes: int = 0
+    violations: dict[str, int] = msgspec.field(default_factory=dict)
+    unseen: int = 0
+    entries: int = 0
+    groups: int = 0
+    loads: int = 0
+
+    def merge(self, other: Stats) -> None:
+        """Add what another process has counted."""
+        for name, route in other.routes.items():
+            self.route(name).merge(route)
+        _add(self.rows, other.rows)
+        _add(self.violations, other.violations)
+        for name in ("outcomes", "unseen", "entries", "groups", "loads"):
+            setattr(self, name, getattr(self, name) + getattr(other, name))
 
     def route(self, name: str) -> Route:
         return self.routes.setdefault(name, Route())
@@ -77,6 +93,7 @@ class Stats:
             def collect(self) -> Iterator[Any]:
                 yield from stats._requests()
                 yield from stats._rows()
+                yield from stats._loaded()
                 yield from _state(champion, journal, uptime)
 
         registry = CollectorRegistry()
@@ -121,14 +138,35 @@ class Stats:
             "artificer_unseen_categories", "Cells with a category that training did not know.", value=self.unseen
         )
 
+    def _loaded(self) -> Iterator[Any]:
+        from prometheus_client.core import CounterMetricFamily
+
+        yield CounterMetricFamily("artificer_champion_loads", "Versions taken up since the start.", value=self.loads)
+        yield CounterMetricFamily(
+            "artificer_journal_entries", "Entries made durable since the start.", value=self.entries
+        )
+        yield CounterMetricFamily("artificer_journal_groups", "Commits since the start.", value=self.groups)
+
+
+def merged(parts: Iterable[Stats]) -> Stats:
+    """What several processes have counted together."""
+    total = Stats()
+    for part in parts:
+        total.merge(part)
+    return total
+
+
+def _add(counts: dict[Any, int], more: dict[Any, int]) -> None:
+    for key, count in more.items():
+        counts[key] = counts.get(key, 0) + count
+
 
 def _state(champion: ChampionState, journal: JournalState, uptime: float) -> Iterator[Any]:
-    from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily
+    from prometheus_client.core import GaugeMetricFamily
 
     ready = champion.predictor is not None and champion.problem is None and journal.problem is None
     yield GaugeMetricFamily("artificer_ready", "1 when all is well.", value=float(ready))
     yield GaugeMetricFamily("artificer_uptime_seconds", "Since the service started.", value=uptime)
-    yield CounterMetricFamily("artificer_champion_loads", "Versions taken up since the start.", value=champion.loads)
     if champion.predictor is not None:
         model = GaugeMetricFamily("artificer_model_info", "The champion that answers.", labels=["name", "version"])
         model.add_metric([champion.predictor.name, str(champion.predictor.version)], 1.0)
@@ -142,7 +180,3 @@ def _state(champion: ChampionState, journal: JournalState, uptime: float) -> Ite
     yield GaugeMetricFamily(
         "artificer_journal_failing", "1 while the journal cannot be written.", value=float(journal.problem is not None)
     )
-    yield CounterMetricFamily(
-        "artificer_journal_entries", "Entries made durable since the start.", value=journal.entries
-    )
-    yield CounterMetricFamily("artificer_journal_groups", "Commits since the start.", value=journal.groups)

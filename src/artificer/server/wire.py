@@ -21,6 +21,7 @@ from artificer.server.problems import Refusal, Response
 from artificer.server.turns import Waiting
 
 if TYPE_CHECKING:
+    from artificer.access.tokens import Token
     from artificer.server.app import Service
     from artificer.server.dialects.base import Dialect
 
@@ -79,11 +80,13 @@ class Quick:
         "more_body",
         "response_complete",
         "since",
+        "token",
     )
 
-    def __init__(self, protocol: Protocol, dialect: Dialect) -> None:
+    def __init__(self, protocol: Protocol, dialect: Dialect, token: Token) -> None:
         self._protocol = protocol
         self.dialect = dialect
+        self.token = token
         self.since = time.perf_counter()
         self.body = b""
         self.more_body = True
@@ -111,6 +114,8 @@ class Quick:
 class Protocol(HttpToolsProtocol):
     """Uvicorn's protocol on a joining transport, with the short way."""
 
+    most = 1_000_000
+    """So many connections may be open at once; one more is closed at once."""
     _quick: Quick | None = None
     _waiting_since = 0.0
     _begun = False
@@ -119,6 +124,8 @@ class Protocol(HttpToolsProtocol):
         super().connection_made(JoiningTransport(transport))  # type: ignore[arg-type]
         self._write: Callable[[bytes], None] = transport.write
         self._waiting_since = self.loop.time()
+        if len(self.connections) > self.most:
+            transport.close()
 
     def data_received(self, data: bytes) -> None:
         super().data_received(data)
@@ -137,10 +144,11 @@ class Protocol(HttpToolsProtocol):
     def on_headers_complete(self) -> None:
         service: Service = self.app
         dialect = service.dialects.get(self.url)
-        if dialect is not None and self._is_quick() and service.admits(dialect, self.headers):
-            self._quick = Quick(self, dialect)
-        else:
+        token = service.admits(dialect, self.headers) if dialect is not None and self._is_quick() else None
+        if dialect is None or token is None:
             self._begin()
+        else:
+            self._quick = Quick(self, dialect, token)
 
     def on_body(self, body: bytes) -> None:
         quick = self._quick
@@ -167,6 +175,7 @@ class Protocol(HttpToolsProtocol):
             parser.get_method() == b"POST"
             and (self.cycle is None or self.cycle.response_complete)
             and not self.pipeline
+            and not self.flow.write_paused  # a client that does not read its answers is sent no more
             and not self.expect_100_continue
             and parser.get_http_version() == "1.1"
             and parser.should_keep_alive()
