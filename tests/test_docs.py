@@ -161,6 +161,7 @@ def documents(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
         "init": first,
         "train": api.train_project(project, budget="2 fits"),
         "predict": api.predict_file(str(folder / "table.csv"), folder / "scored.csv", project=project),
+        "clean": api.clean(str(folder / "table.csv"), folder / "clean.csv"),
         "models": api.models(project),
         "monitor": api.monitor(project),
         "history": api.history(project),

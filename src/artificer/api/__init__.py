@@ -4,6 +4,7 @@ Each function opens a project, does one thing, and returns a documented, version
 """
 
 from artificer.api.access import token_add, token_list, token_revoke
+from artificer.api.cleaning import clean
 from artificer.api.common import threads
 from artificer.api.exploring import explore
 from artificer.api.journal import journal_forget, journal_query, journal_seal, journal_status, journal_verify
@@ -17,6 +18,7 @@ __all__ = [
     "Model",
     "Run",
     "check",
+    "clean",
     "explore",
     "export",
     "history",

@@ -64,3 +64,31 @@ def check(
 
 def _has(counts: dict[str, int], severity: FailOn) -> bool:
     return counts["error"] > 0 or (severity is FailOn.WARNING and counts["warning"] > 0)
+
+
+@app.command()
+def clean(
+    source: Annotated[str | None, typer.Argument(help="The table; default: the project's.")] = None,
+    output: Annotated[
+        Path, typer.Option("--output", "-o", help="The cleaned table: Parquet, CSV, JSON lines or Arrow.")
+    ] = Path("clean.parquet"),
+    log: Annotated[
+        Path | None, typer.Option(help="The log of every change, .parquet or .jsonl; default: beside the output.")
+    ] = None,
+    safe: Annotated[bool, typer.Option("--safe", help="Make only the mends that are right by construction.")] = False,
+    undo: Annotated[bool, typer.Option("--undo", help="Give the table back that a cleaned one was made from.")] = False,
+    guard_formulas: Annotated[
+        bool, typer.Option("--guard-formulas", help="In CSV, keep spreadsheets from running texts as formulas.")
+    ] = False,
+    project: Annotated[Path | None, typer.Option("--project", "-p", help="A project, whose table is cleaned.")] = None,
+    as_json: JsonOption = False,
+    debug: DebugOption = False,
+) -> None:
+    """Write a cleaned copy of a table and a log of each change; the source stays as it is."""
+
+    def work() -> Json:
+        from artificer import api
+
+        return api.clean(source, output, project=project, log=log, safe=safe, undo=undo, guard_formulas=guard_formulas)
+
+    perform(work, "clean", as_json, debug)

@@ -123,6 +123,33 @@ def _finding(console: Console, finding: Json) -> None:
     console.print(f"  {done}{escape(finding['mend'])}{where}")
 
 
+def clean(document: Json) -> None:
+    console = _console()
+    if document["undone"]:
+        console.print(f"The table as it was is in {escape(document['output'])}.", soft_wrap=True)
+        return
+    for item in document["causes"]:
+        examples = "; ".join(_example(item["action"], *pair) for pair in item["examples"])
+        column = escape(item["column"] or "rows")
+        console.print(f"{item['action']} {item['count']:,} {column}: {item['cause']} ({escape(examples)})")
+    for note in document["notes"]:
+        console.print(f"note: {escape(note)}")
+    cells, rows = document["cells"], document["rows"]
+    console.print(
+        f"{cells['mended']:,} cells mended, {cells['flagged']:,} found wrong and left, {rows['dropped']:,} copies of "
+        f"rows dropped; {rows['written']:,} rows in {escape(document['output'])}, every change in "
+        f"{escape(document['log'])} ({document['seconds']:.1f} s).",
+        soft_wrap=True,
+    )
+
+
+def _example(action: str, before: str | None, after: str | None) -> str:
+    left = f'"{before[:30]}"' if before is not None else "missing"
+    if action == "flagged":
+        return left
+    return f"{left} → " + (f'"{after[:30]}"' if after is not None else "missing")
+
+
 def predict(document: Json) -> None:
     console = _console()
     by = f"version {document['version']}" if document["version"] else "the bundle"

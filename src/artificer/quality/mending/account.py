@@ -13,7 +13,7 @@ from artificer.tables.arrays import canonical_texts
 from artificer.types import Ints
 
 COPY = "exact copy of a row"
-DROPPED = "dropped"
+DROPPED, TYPED = "dropped", "typed"
 LOG: dict[str, type[pl.DataType]] = {
     "row": pl.Int64,
     "column": pl.String,
@@ -24,7 +24,8 @@ LOG: dict[str, type[pl.DataType]] = {
     "confidence": pl.Float64,
 }
 """The log's columns. `row` counts the rows of the original table from zero. Of a row that was dropped, `column` is
-missing and `before` is the place of the row that it repeats."""
+missing and `before` is the place of the row that it repeats. Of a column that was typed, `row` is missing, and `before`
+and `after` are its types."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -148,12 +149,13 @@ def undo(mended: pl.DataFrame, log: pl.DataFrame) -> pl.DataFrame:
     dropped = log.filter(pl.col("action") == DROPPED).sort("row")
     rows, sources = dropped["row"].to_list(), [int(place) for place in dropped["before"].to_list()]
     total = mended.height + len(rows)
-    places = log["row"]
+    places = log["row"].drop_nulls()
     if len(places) and not 0 <= int(places.min()) <= int(places.max()) < total:  # type: ignore[arg-type]
         raise DataError(
             f"the log speaks of rows that the table of {total:,} rows does not have; give the log of this table"
         )
-    frame = _with_copies(mended, rows, sources, total)
+    texts = log.filter(pl.col("action") == TYPED)["column"].to_list()
+    frame = _with_copies(mended.with_columns(pl.col(texts).cast(pl.String)), rows, sources, total)
     columns = dict(zip(frame.columns, frame.get_columns(), strict=True))
     changes = log.filter(pl.col("action") == REPAIRED)
     for name in changes["column"].unique(maintain_order=True).to_list():
