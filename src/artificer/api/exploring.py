@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True, slots=True)
-class _Asked:
+class Asked:
     """What is to be looked at: batches of rows as the source has them, and what the columns are for."""
 
     name: str
@@ -73,10 +73,10 @@ def explore(
         raise UsageError("name a table or a project, one of the two; see artificer explore --help")
     started = _time.perf_counter()
     progress("reading and profiling", None, None)
-    asked = _of_project(project) if project is not None else _of_source(source)
+    asked = _of_project(project) if project is not None else asked_of(source)
     target, time, group = target or asked.target, time or asked.time, group or asked.group
-    profile, reader, unread = _profiled(asked, target, time, group)
-    profiled = _time.perf_counter() - started
+    profile, reader, unread = profiled(asked, target, time, group)
+    lap = _time.perf_counter() - started
     progress("relating columns", None, None)
     found = look(
         profile,
@@ -90,7 +90,7 @@ def explore(
         unread=unread,
     )
     made = document(found, asked.name, asked.source)
-    made["seconds"] = {"reading and profile": round(profiled, 3), **made["seconds"]}
+    made["seconds"] = {"reading and profile": round(lap, 3), **made["seconds"]}
     made["report"] = None
     if output is not None:
         from artificer.reports.explore import write_exploration
@@ -101,8 +101,8 @@ def explore(
     return made
 
 
-def _profiled(
-    asked: _Asked, target: str | None, time: str | None, group: str | None
+def profiled(
+    asked: Asked, target: str | None = None, time: str | None = None, group: str | None = None
 ) -> tuple[Profile, Reader, dict[str, int]]:
     """The profile in one pass; what the columns are is told by the first batch."""
     from artificer.exploration.explore import FILE, PART
@@ -125,17 +125,17 @@ def _profiled(
     return profile(typed(), texts=reader.texts, threads=threads()), reader, dict(unread)
 
 
-def _of_source(source: Any) -> _Asked:
+def asked_of(source: Any) -> Asked:
     from artificer.profile.profile import batches_of
     from artificer.sources.reading import read_source
 
     name = Path(source).name if isinstance(source, str | Path) else "table"
     if isinstance(source, str | Path) and Path(source).suffix.lower() in (".parquet", ".pq") and Path(source).is_file():
-        return _Asked(name, _parquet(Path(source)), {"path": str(source)})
+        return Asked(name, _parquet(Path(source)), {"path": str(source)})
     read = read_source(source)
     facts: Json = {"path": str(source) if isinstance(source, str | Path) else None}
     facts |= {"rejected": read.rows_rejected, "fingerprint": read.fingerprint, "notes": list(read.notes)}
-    return _Asked(name, batches_of(read.frame), facts)
+    return Asked(name, batches_of(read.frame), facts)
 
 
 def _parquet(path: Path) -> Iterator[pl.DataFrame]:
@@ -150,7 +150,7 @@ def _parquet(path: Path) -> Iterator[pl.DataFrame]:
             yield pl.DataFrame(pl.from_arrow(batch))
 
 
-def _of_project(folder: Path) -> _Asked:
+def _of_project(folder: Path) -> Asked:
     """The project's table with each row's part, as a training would have it."""
     import numpy as np
     import polars as pl
@@ -168,7 +168,7 @@ def _of_project(folder: Path) -> _Asked:
     parts[used[train_rows]], parts[used[test_rows]] = "train", "test"
     frame = read.frame.with_columns(pl.Series(PART, parts, dtype=pl.String))
     facts: Json = {"path": data.source, "rejected": read.rows_rejected, "fingerprint": read.fingerprint}
-    return _Asked(
+    return Asked(
         project.problem.name or folder.resolve().name,
         batches_of(frame),
         {**facts, "notes": list(read.notes)},

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 NO_TARGET = "\x00"
 """Stands for a target where there is none; no table has a column of this name."""
-_JUDGED = 100_000
+_JUDGED = 50_000
 
 
 @dataclass(frozen=True, slots=True)

@@ -46,11 +46,13 @@ class Distinct:
     def of(cls, values: pl.Series) -> Distinct:
         """Sketch values without nulls. Equal values must have one type in all parts that are added."""
         hashes = values.hash(0).to_numpy()
-        if len(hashes) > 4 * K:
+        share = 2.0 * K / max(len(hashes), 1)
+        while share < 0.5:
             # Where most values differ, the smallest few hashes are enough, and all need not be sorted.
-            few = np.unique(hashes[hashes < np.uint64(_RANGE / len(hashes) * 2 * K)])
+            few = np.unique(hashes[hashes < np.uint64(_RANGE * share)])
             if len(few) >= K:
                 return cls(few[:K])
+            share *= 4.0 if len(few) else 16.0
         return cls(np.unique(hashes)[:K])
 
     def __add__(self, other: Distinct) -> Distinct:

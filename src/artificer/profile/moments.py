@@ -38,16 +38,28 @@ class Moments:
         """Moments of finite numbers (n), each counted `weights` times when given."""
         if not len(values):
             return cls()
-        count = float(len(values)) if weights is None else float(weights.sum())
-        mean = float(values.mean()) if weights is None else float(values @ weights) / count
+        if weights is None:
+            return cls._of_all(values)
+        count = float(weights.sum())
+        mean = float(values @ weights) / count
         away = values - mean
         square = away * away
-        if weights is None:
-            sums = float(square.sum()), float(square @ away), float(square @ square)
-        else:
-            scaled = square * weights
-            sums = float(scaled.sum()), float(scaled @ away), float(scaled @ square)
+        scaled = square * weights
+        sums = float(scaled.sum()), float(scaled @ away), float(scaled @ square)
         return cls(round(count), mean, *sums, float(values.min()), float(values.max()))
+
+    @classmethod
+    def _of_all(cls, values: Doubles) -> Moments:
+        """Polars sums in one go, several times as fast as array by array."""
+        import polars as pl
+
+        series = pl.Series(values)
+        count, mean, spread = len(values), float(series.mean() or 0.0), float(series.var(ddof=0) or 0.0)  # type: ignore[arg-type]
+        skewness, kurtosis = series.skew(bias=True), series.kurtosis(fisher=False, bias=True)
+        third = (skewness or 0.0) * spread**1.5 * count
+        fourth = (kurtosis or 0.0) * spread**2 * count
+        exact = [value if math.isfinite(value) else 0.0 for value in (spread * count, third, fourth)]
+        return cls(count, mean, *exact, float(values.min()), float(values.max()))
 
     def __add__(self, other: Moments) -> Moments:
         if not self.count or not other.count:
