@@ -3,8 +3,8 @@
     python benchmarks/profile.py [--rounds 3] [--only 1Mx30 10Mx20 100kx1000]
 
 Tables are made up (numbers of several shapes, missing cells, codes, times, categories of 5 to 5,000 values, ids)
-and written as Parquet. Each measurement is a process of its own that reads the file; tools take turns, and the best of
-the rounds counts, as what other processes do can only slow one down. Memory is the process's peak (VmHWM). Results go to
+and written as Parquet. Each measurement is a process of its own that reads the file; tools take turns, the best of
+rounds counts, as what other processes do can only slow one down. Memory is the process's peak (VmHWM). Results go to
 ``results/profile.md``.
 """
 

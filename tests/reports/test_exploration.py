@@ -124,3 +124,32 @@ def test_a_browser_renders_it_without_a_word_on_the_console(made: tuple[dict[str
     text = made[1].read_text(encoding="utf-8")
     assert len(re.findall("<section ", found.stdout)) == len(re.findall("<section ", text)) >= 8
     assert found.stdout.count("</svg>") == text.count("</svg>")
+
+
+def test_large_files_are_read_some_rows_at_a_time(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    rows = table(3_000).with_columns(late=pl.Series([1] * 2_500 + [2] * 500))
+    rows.write_parquet(tmp_path / "rows.parquet")
+    rows.drop("story").write_csv(tmp_path / "rows.csv")
+    for name in ("rows.parquet", "rows.csv"):
+        whole = explore(tmp_path / name, target="y")
+        monkeypatch.setattr("artificer.api.exploring.PACKED", 0)
+        monkeypatch.setattr("artificer.api.exploring.PLAIN", 0)
+        monkeypatch.setattr("artificer.profile.profile.MOST_BATCH_ROWS", 1_000)
+        parts = explore(tmp_path / name, target="y")
+        monkeypatch.undo()
+        assert parts["rows"] == whole["rows"] == 3_000
+        assert [c["missing"] for c in parts["columns"]] == [c["missing"] for c in whole["columns"]]
+        assert [c["distinct"] for c in parts["columns"]] == [c["distinct"] for c in whole["columns"]]
+        assert parts["associations"][0]["column"] == whole["associations"][0]["column"]
+        late = next(column for column in parts["columns"] if column["name"] == "late")
+        assert (late["role"], late["distinct"]) == ("numeric", 2)
+
+
+def test_files_of_a_folder_are_compared(tmp_path: Path) -> None:
+    rows = table(400)
+    rows.write_csv(tmp_path / "part-1.csv")
+    rows.with_columns(x=pl.col("x") + 3).write_csv(tmp_path / "part-2.csv")
+    found = explore(str(tmp_path / "part-*.csv"))
+    files = next(one for one in found["comparisons"] if "file" in one["name"])
+    assert files["columns"][0]["column"] in ("x", "at")
+    assert "(file)" not in [column["name"] for column in found["columns"]]

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from artificer.api.common import Watch, silent, threads
-from artificer.errors import UsageError
+from artificer.errors import DataError, SourceError, UsageError
 from artificer.types import Json, Task
 
 if TYPE_CHECKING:
@@ -19,6 +19,10 @@ if TYPE_CHECKING:
     from artificer.exploration.typed import Reader
     from artificer.problem.project import Project
     from artificer.profile.profile import Profile
+
+
+PACKED, PLAIN = 20_000_000, 200_000_000
+"""Bytes of a Parquet file, and of any other, from which on it is read some rows at a time."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,7 +114,9 @@ def profiled(
     from artificer.profile.profile import profile
 
     batches = iter(asked.batches)
-    first = next(batches)
+    first = next(batches, None)
+    if first is None:
+        raise DataError("there are no rows to look at; give a table with at least one")
     reader = learn_reader(first.drop(FILE, PART, strict=False), target, time=time, group=group)
     unread: Counter[str] = Counter()
 
@@ -126,28 +132,53 @@ def profiled(
 
 
 def asked_of(source: Any) -> Asked:
+    """A table to look at: a large file some rows at a time, anything else whole, with the file of each row."""
+    import polars as pl
+
+    from artificer.exploration.explore import FILE
     from artificer.profile.profile import batches_of
     from artificer.sources.reading import read_source
 
-    name = Path(source).name if isinstance(source, str | Path) else "table"
-    if isinstance(source, str | Path) and Path(source).suffix.lower() in (".parquet", ".pq") and Path(source).is_file():
-        return Asked(name, _parquet(Path(source)), {"path": str(source)})
+    named = isinstance(source, str | Path)
+    if named and _is_large(Path(source)):
+        facts: Json = {"path": str(source), "rejected": 0, "notes": []}
+        return Asked(Path(source).name, _streamed(str(source), facts), facts)
     read = read_source(source)
-    facts: Json = {"path": str(source) if isinstance(source, str | Path) else None}
-    facts |= {"rejected": read.rows_rejected, "fingerprint": read.fingerprint, "notes": list(read.notes)}
-    return Asked(name, batches_of(read.frame), facts)
+    frame = read.frame
+    if len(read.parts) > 1:
+        names = pl.Series([part.name for part in read.parts], dtype=pl.String)
+        frame = frame.with_columns(names.gather(read.part_of_row).alias(FILE))
+    facts = {"path": str(source) if named else None, "rejected": read.rows_rejected, "fingerprint": read.fingerprint}
+    return Asked(Path(source).name if named else "table", batches_of(frame), {**facts, "notes": list(read.notes)})
 
 
-def _parquet(path: Path) -> Iterator[pl.DataFrame]:
-    """Batches of a Parquet file, of which only one is held at a time."""
-    import polars as pl
-    import pyarrow.parquet as pq
+def _is_large(path: Path) -> bool:
+    """Whether a file is better read some rows at a time."""
+    try:
+        return path.is_file() and path.stat().st_size > (PACKED if path.suffix in (".parquet", ".pq") else PLAIN)
+    except OSError:
+        return False  # reading says what is wrong
 
+
+def _streamed(place: str, facts: Json) -> Iterator[pl.DataFrame]:
+    """Batches of a file, of which only a few are held at a time; what was refused goes into `facts`."""
     from artificer.profile.profile import batch_rows
+    from artificer.sources.base import ReadOptions
+    from artificer.sources.reading import read_batches
 
-    with pq.ParquetFile(path) as file:
-        for batch in file.iter_batches(batch_rows(len(file.schema_arrow.names))):
-            yield pl.DataFrame(pl.from_arrow(batch))
+    width = next(read_batches(place)).frame.width
+    options, rows = ReadOptions(batch_rows=batch_rows(width)), 0
+    for content in read_batches(place, options=options):
+        facts["rejected"] += len(content.rejects)
+        facts["notes"] += content.notes
+        rows += content.frame.height
+        if content.frame.height:
+            yield content.frame
+    if facts["rejected"] > options.max_reject_share * (rows + facts["rejected"]):
+        raise SourceError(
+            f'{facts["rejected"]:,} of {rows + facts["rejected"]:,} lines of "{place}" cannot be read, more than the '
+            f"allowed {options.max_reject_share:.0%}; mend them"
+        )
 
 
 def _of_project(folder: Path) -> Asked:

@@ -13,7 +13,7 @@ from artificer.exploration.explore import FILE, PART, Exploration
 from artificer.exploration.figures import column_figures
 from artificer.exploration.insights import insights
 from artificer.exploration.pairs import Pairs
-from artificer.types import Json
+from artificer.types import Json, Role
 
 SCHEMA = "artificer.explore/1"
 MOST_PAIRS = 50
@@ -36,6 +36,8 @@ def document(found: Exploration, name: str, source: Mapping[str, Any] | None = N
         if column.name in (FILE, PART):
             continue
         spec = roles[column.name]
+        if spec.role is Role.CONSTANT and not column.is_constant:
+            spec = found.reader.plain[column.name]  # it was constant in the rows that told the roles alone
         figures = column_figures(column, found.profile.sample.frame[column.name])
         figures |= {"role": spec.role.value, "reason": spec.reason, "unread": found.unread.get(column.name, 0)}
         columns.append(figures)

@@ -23,7 +23,7 @@ from artificer.profile.profile import Profile, kind_of
 from artificer.tables.arrays import column_numbers, label_texts
 from artificer.tables.roles import find_column, read_columns, typed_spec
 from artificer.tables.target import check_target, infer_task
-from artificer.types import Kind, Role, Task
+from artificer.types import Kind, Task
 
 if TYPE_CHECKING:
     import polars as pl
@@ -103,7 +103,8 @@ def explore(
         if name is not None:
             find_column(name, frame.columns, purpose)
     aside = {FILE, PART, *([target] if target else []), *leave_out}
-    dull = {spec.name for spec in reader.specs if spec.role is Role.CONSTANT}
+    # The profile knows all rows, the reader perhaps the first ones alone.
+    dull = {column.name for column in found.columns if column.is_constant}
     wanted = [name for name in frame.columns if name not in aside | dull]
     coded = code_columns(frame.select(wanted), reader.texts)
     watch.lap("levels")

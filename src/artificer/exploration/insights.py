@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from artificer.exploration.explore import Exploration
-from artificer.types import Json, Role, Task
+from artificer.exploration.explore import FILE, PART, Exploration
+from artificer.types import Json, Task
 
 LEAK = 0.95
 STRONG = 0.3
@@ -190,7 +190,9 @@ def _joint(found: Exploration) -> Iterator[Line]:
 
 
 def _useless(found: Exploration) -> Iterator[Line]:
-    constant = [spec.name for spec in found.reader.specs if spec.role is Role.CONSTANT]
+    constant = [
+        column.name for column in found.profile.columns if column.is_constant and column.name not in (FILE, PART)
+    ]
     if constant:
         yield (
             "info",

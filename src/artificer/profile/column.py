@@ -129,6 +129,11 @@ class ColumnProfile:
         return self.rows - self.missing
 
     @property
+    def is_constant(self) -> bool:
+        """Whether no two rows differ: one value in all of them, or none."""
+        return not self.known or (not self.missing and self.distinct_values == 1)
+
+    @property
     def distinct_values(self) -> float:
         """Different values, an estimate where `distinct_error` is above 0."""
         if self.counts is not None:

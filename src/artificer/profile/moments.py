@@ -58,8 +58,8 @@ class Moments:
         skewness, kurtosis = series.skew(bias=True), series.kurtosis(fisher=False, bias=True)
         third = (skewness or 0.0) * spread**1.5 * count
         fourth = (kurtosis or 0.0) * spread**2 * count
-        exact = [value if math.isfinite(value) else 0.0 for value in (spread * count, third, fourth)]
-        return cls(count, mean, *exact, float(values.min()), float(values.max()))
+        second, third, fourth = (x if math.isfinite(x) else 0.0 for x in (spread * count, third, fourth))
+        return cls(count, mean, second, third, fourth, float(values.min()), float(values.max()))
 
     def __add__(self, other: Moments) -> Moments:
         if not self.count or not other.count:
