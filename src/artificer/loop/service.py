@@ -46,6 +46,7 @@ def server_arguments(
         "certificate": project.path(serving.certificate) if serving.certificate else None,
         "key": project.path(serving.key) if serving.key else None,
         "rate": serving.rate,
+        "guards": json.dumps(project.problem.guards.plan()),
     }
     given = [part for name, value in flags.items() if value is not None for part in (f"--{name}", str(value))]
     origins = [part for origin in serving.origins for part in ("--origin", origin)]

@@ -124,6 +124,8 @@ BudgetField: TypeAlias = Annotated[InstanceOf[Budget], _parsed(Budget)]
 URLField: TypeAlias = Annotated[InstanceOf[StoreURL], _parsed(StoreURL)]
 ClassWeights: TypeAlias = Annotated[Literal["balanced"] | dict[str, float], BeforeValidator(_class_weights)]
 Levels: TypeAlias = Annotated[tuple[Number, ...], AfterValidator(_levels)]
+GuardAction: TypeAlias = Literal["off", "log", "flag", "override", "refuse"]
+Default: TypeAlias = Annotated[str | int | float | bool, Field(union_mode="smart")]
 Directions: TypeAlias = dict[Text, Literal["increasing", "decreasing"]]
 DurableName: TypeAlias = Annotated[Text, AfterValidator(_durable)]
 RequirementField: TypeAlias = Annotated[InstanceOf[Requirement], _parsed(Requirement)]
@@ -132,6 +134,9 @@ RequirementField: TypeAlias = Annotated[InstanceOf[Requirement], _parsed(Require
 def _key(default: Any, meaning: str, expects: str, example: Any = None, **limits: Any) -> Any:
     """Declare a key: its default (``...`` where it must be given), meaning, form, and an example for an unset one."""
     return Field(default, description=meaning, json_schema_extra={"expects": expects, "example": example}, **limits)
+
+
+_GUARD_ACTIONS = '"off", "log", "flag", "override" or "refuse"'
 
 
 class Section(BaseModel):
@@ -325,6 +330,48 @@ class Serving(Section):
     )
 
 
+class Guards(Section):
+    """What the service does about rows that the model should not be asked, and answers it is not sure of.
+
+    ``off`` does not look, ``log`` counts them on /metrics, ``flag`` tells the client, ``override`` tells the default
+    in place of the prediction, ``refuse`` answers nothing.
+    """
+
+    out_of_contract: Literal["log", "flag", "override", "refuse"] = _key(
+        "refuse",
+        "Rows with cells that break the contract; anything but refuse takes those cells as missing.",
+        '"log", "flag", "override" or "refuse"',
+    )
+    far_outside: GuardAction = _key("log", "Rows with a number far beyond what training saw.", _GUARD_ACTIONS)
+    low_confidence: GuardAction = _key(
+        "log", "Predictions that the model is less sure of than it is of 99 in 100 test rows.", _GUARD_ACTIONS
+    )
+    default: Default | None = _key(
+        None, "What is told where a guard overrides a prediction.", "a class of the target, or a number", "no"
+    )
+    confidence: Number | None = _key(
+        None,
+        "Below this probability of the likeliest class confidence is low; unset, it is learnt at training.",
+        "a number above 0, at most 1",
+        0.6,
+        gt=0,
+        le=1,
+    )
+
+    @model_validator(mode="after")
+    def _has_default(self) -> Guards:
+        asked = [
+            key for key in ("out_of_contract", "far_outside", "low_confidence") if getattr(self, key) == "override"
+        ]
+        if asked and self.default is None:
+            _conflict(f"guards.{asked[0]}", f'guards.{asked[0]} is "override", and guards.default is not set; set it')
+        return self
+
+    def plan(self) -> Json:
+        """All of it, for the command line of the serving process."""
+        return self.model_dump()
+
+
 class Monitoring(Section):
     """What is watched in production."""
 
@@ -455,6 +502,7 @@ class Problem(Section):
     stores: Stores = Stores()
     journal: Journal = Journal()
     serving: Serving = Serving()
+    guards: Guards = Guards()
     monitoring: Monitoring = Monitoring()
     loop: Loop = Loop()
     stream: Stream = Stream()

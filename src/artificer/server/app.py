@@ -239,6 +239,7 @@ class Service:
                 predictor = serving(self.champion)
                 answer, out = await loop.run_in_executor(self._threads, self._predict_large, predictor, dialect, body)
                 self.stats.answered(predictor.version, len(answer.entries), answer.unseen)
+                self.stats.caught(answer.hits)
                 return Response(200, out, dialect.content_type)
             answered: asyncio.Future[Response | Refusal] = loop.create_future()
             self.turns.put(Waiting(dialect, body, lambda answer: _settle(answered, answer)))

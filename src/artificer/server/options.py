@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import argparse
+import json
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
 from artificer.errors import UsageError
+from artificer.serving.guards import GuardPlan
+from artificer.serving.predictor import DEFAULT_PLAN
 
 MOST_WORKERS: Final = 64
 
@@ -29,6 +32,7 @@ class Options:
     rate : requests a second for each token, or for all together where no token is needed; None sets no limit.
     audit : the file that is told what was changed; None for none.
     poll : seconds between two looks at the pointer.
+    guards : what is done about rows that the model should not be asked.
     """
 
     pointer: Path
@@ -44,6 +48,7 @@ class Options:
     rate: float | None = None
     audit: Path | None = None
     poll: float = 0.25
+    guards: GuardPlan = DEFAULT_PLAN
 
     def __post_init__(self) -> None:
         if not 0 <= self.port <= 65_535:
@@ -77,6 +82,7 @@ def arguments_of(options: Options) -> list[str]:
         ("key", options.key),
         ("rate", options.rate),
         ("audit", options.audit),
+        ("guards", json.dumps(options.guards.to_json())),
     ):
         if value is not None:
             given += [f"--{name}", str(value)]
@@ -100,6 +106,11 @@ def add_flags(parser: argparse.ArgumentParser) -> None:
     add("--origin", action="append", default=[], help="origin of a web page that may ask, such as https://app.example")
     add("--rate", type=float, help="requests a second for each token; default: no limit")
     add("--audit", type=Path, help="file that is told what was changed")
+    add("--guards", type=_guards, default=DEFAULT_PLAN, help="what guards do, as one JSON object")
+
+
+def _guards(text: str) -> GuardPlan:
+    return GuardPlan(**json.loads(text))
 
 
 def read_options(given: argparse.Namespace) -> Options:
@@ -123,4 +134,5 @@ def read_options(given: argparse.Namespace) -> Options:
         tuple(given.origin),
         given.rate,
         given.audit,
+        guards=given.guards,
     )

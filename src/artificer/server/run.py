@@ -12,6 +12,7 @@ import socket
 import ssl
 import threading
 from collections.abc import Callable, Iterator, Sequence
+from functools import partial
 from pathlib import Path
 from types import FrameType
 from typing import TYPE_CHECKING, Any, Final
@@ -26,7 +27,7 @@ from artificer.server.listening import BACKLOG, listen, load_certificate, tls_co
 from artificer.server.options import Options
 from artificer.server.origin import Gate, is_loopback
 from artificer.server.sharing import Sharing
-from artificer.serving.champion import Champion
+from artificer.serving.champion import Champion, load
 
 if TYPE_CHECKING:
     import uvicorn
@@ -69,7 +70,8 @@ def run_server(
     listener = listen(options) if listener is None else listener
     with contextlib.closing(listener), Journal(Path(options.journal)) as journal:
         audit = Audit(options.audit)
-        champion = Champion(Path(options.pointer), poll=options.poll)
+        loader = partial(load, plan=options.guards)
+        champion = Champion(Path(options.pointer), poll=options.poll, loader=loader)
         champion.start()
         local = is_loopback(listener.getsockname()[0])
         keys = Keyring(options.tokens, always=not local)

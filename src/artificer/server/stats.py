@@ -7,7 +7,7 @@ by the first scrape and only renders.
 from __future__ import annotations
 
 from bisect import bisect_left
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Final
 
 import msgspec
@@ -15,6 +15,7 @@ import msgspec
 if TYPE_CHECKING:
     from artificer.journal.writer import JournalState
     from artificer.serving.champion import ChampionState
+    from artificer.serving.guards import Hit
 
 BUCKETS: Final = (0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 10.0)
 """Upper edges of the latency histogram, seconds."""
@@ -47,6 +48,7 @@ class Stats(msgspec.Struct):
     outcomes : accepted outcomes.
     violations : cells that broke the contract, by rule.
     unseen : cells with a category that training did not know.
+    guarded : rows that guards caught, by guard and action with a space between.
     entries, groups : of the journal; loads : of champions. Set when others are to read them.
     """
 
@@ -55,6 +57,7 @@ class Stats(msgspec.Struct):
     outcomes: int = 0
     violations: dict[str, int] = msgspec.field(default_factory=dict)
     unseen: int = 0
+    guarded: dict[str, int] = msgspec.field(default_factory=dict)
     entries: int = 0
     groups: int = 0
     loads: int = 0
@@ -65,6 +68,7 @@ class Stats(msgspec.Struct):
             self.route(name).merge(route)
         _add(self.rows, other.rows)
         _add(self.violations, other.violations)
+        _add(self.guarded, other.guarded)
         for name in ("outcomes", "unseen", "entries", "groups", "loads"):
             setattr(self, name, getattr(self, name) + getattr(other, name))
 
@@ -76,9 +80,16 @@ class Stats(msgspec.Struct):
         self.rows[version] = self.rows.get(version, 0) + rows
         self.unseen += unseen
 
+    def caught(self, hits: Mapping[int, Sequence[Hit]]) -> None:
+        """Count rows that guards caught."""
+        for of in hits.values():
+            for hit in of:
+                key = f"{hit.guard} {hit.action}"
+                self.guarded[key] = self.guarded.get(key, 0) + 1
+
     def violated(self, rule: str) -> None:
         # Rules that quote a column's own format or a class would make labels without end.
-        rule = rule.split(",")[0].split(";")[0]
+        rule = rule.split(",")[0].split(";")[0].split(":")[0]
         self.violations[rule] = self.violations.get(rule, 0) + 1
 
     def text(self, champion: ChampionState, journal: JournalState, uptime: float) -> bytes:
@@ -131,8 +142,14 @@ class Stats(msgspec.Struct):
         )
         for rule, count in list(self.violations.items()):
             violations.add_metric([rule], count)
+        guarded = CounterMetricFamily(
+            "artificer_guarded_rows", "Rows that guards caught and that were answered.", labels=["guard", "action"]
+        )
+        for labels, count in list(self.guarded.items()):
+            guarded.add_metric(labels.split(), count)
         yield rows
         yield violations
+        yield guarded
         yield CounterMetricFamily("artificer_outcomes", "Outcomes accepted.", value=self.outcomes)
         yield CounterMetricFamily(
             "artificer_unseen_categories", "Cells with a category that training did not know.", value=self.unseen

@@ -129,6 +129,9 @@ class Turns:
                     request.reply(unwritten(error))
                 return
             self._stats.answered(predictor.version, len(entries), sum([answer.unseen for *_, answer in good]))
+            for *_, answer in good:
+                if answer.hits:
+                    self._stats.caught(answer.hits)
             for request, response in told:
                 request.reply(response)
 

@@ -12,8 +12,9 @@ from typing import Final, TypeAlias
 
 from artificer.bundle.pointer import Pointer, read_pointer
 from artificer.errors import ArtificerError, BundleDamagedError
+from artificer.serving.guards import GuardPlan
 from artificer.serving.ids import Ids
-from artificer.serving.predictor import Predictor
+from artificer.serving.predictor import DEFAULT_PLAN, Predictor
 
 _log = logging.getLogger("artificer.serving")
 
@@ -41,7 +42,7 @@ class ChampionState:
     loads: int
 
 
-def load(path: Path, pointer: Pointer, ids: Ids) -> Predictor:
+def load(path: Path, pointer: Pointer, ids: Ids, plan: GuardPlan = DEFAULT_PLAN) -> Predictor:
     """Load the bundle that the pointer at `path` names, audited; another file in its place is refused."""
     from artificer.bundle.format import load_bundle
 
@@ -49,7 +50,7 @@ def load(path: Path, pointer: Pointer, ids: Ids) -> Predictor:
     bundle = load_bundle(place)
     if bundle.sha256 != pointer.sha256:
         raise BundleDamagedError(f"the bundle {place} is not the one that was promoted; promote a version again")
-    return Predictor(pointer.name, pointer.version, bundle, pointer.at, ids)
+    return Predictor(pointer.name, pointer.version, bundle, pointer.at, ids, plan)
 
 
 class Champion:

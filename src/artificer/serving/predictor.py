@@ -3,18 +3,21 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 
+from artificer.bundle.bounds import BOUNDS, Bounds
 from artificer.errors import ArtificerError, ContractError, Violation, nearest
 from artificer.journal.entries import OutcomeEntry, PredictionEntry
+from artificer.serving.guards import GuardPlan, Hit, Rails
 from artificer.serving.ids import Ids
 from artificer.tables.contract import canonical_text
-from artificer.types import MISSING_STRING, Kind
+from artificer.types import MISSING_STRING, Blocks, Kind
 
 if TYPE_CHECKING:
     from artificer.bundle.conformal import Promise
@@ -22,6 +25,8 @@ if TYPE_CHECKING:
 
 MAX_VIOLATIONS: Final = 100
 MAX_ID: Final = 200
+NO_HITS: Final[Mapping[int, tuple[Hit, ...]]] = MappingProxyType({})
+DEFAULT_PLAN: Final = GuardPlan()
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,6 +58,7 @@ class Answer:
     coverage : what was promised to be covered, None where nothing was asked for.
     levels : those of quantiles as texts, in the order of the scores; empty where the scores are none.
     promised : for each row [low, high], null where it has no end, or the labels of a set, likeliest first.
+    hits : rows that guards caught, by their number.
     """
 
     entries: list[PredictionEntry]
@@ -62,6 +68,7 @@ class Answer:
     coverage: float | None = None
     promised: list[list[Any]] = field(default_factory=list)
     levels: tuple[str, ...] = ()
+    hits: Mapping[int, tuple[Hit, ...]] = field(default_factory=dict)
 
 
 class Predictor:
@@ -74,15 +81,19 @@ class Predictor:
     bundle : the loaded bundle.
     since : when this version became champion.
     ids : where the predictions' names come from; shared by successive versions, so that they keep rising.
+    plan : what is done about rows that the model should not be asked.
     """
 
-    def __init__(self, name: str, version: int, bundle: Bundle, since: datetime, ids: Ids) -> None:
+    def __init__(
+        self, name: str, version: int, bundle: Bundle, since: datetime, ids: Ids, plan: GuardPlan = DEFAULT_PLAN
+    ) -> None:
         self.name = name
         self.version = version
         self.bundle = bundle
         self.since = since
         contract = bundle.contract
         self._ids = ids
+        self._rails = Rails(plan, Bounds.from_json(bundle.metrics.get(BOUNDS)), contract)
         self._version = str(version)
         self._middle = contract.middle
         self._levels = tuple(map(str, contract.levels))
@@ -116,10 +127,25 @@ class Predictor:
         if not rows:
             classes = self.bundle.contract.classes
             return Answer([], classes, coverage=None if promise is None else promise.coverage)
-        blocks, warnings = self.bundle.reader.read(rows)
-        scores = self.bundle.predict_blocks(blocks).tolist()
-        answer = self._told(rows, scores, at, warnings, self._unseen(blocks.strings))
+        rows, blocks, warnings, broken = self._read(rows)
+        scores = self.bundle.predict_blocks(blocks)
+        hits = self._rails.hits(blocks, scores)
+        for row, of in broken.items():
+            hits[row] = (*of, *hits.get(row, ()))
+        answer = self._told(rows, scores.tolist(), at, warnings, self._unseen(blocks.strings), hits)
         return answer if promise is None else self._with_promise(answer, promise)
+
+    def _read(
+        self, rows: Sequence[Any]
+    ) -> tuple[Sequence[Any], Blocks, tuple[str, ...], Mapping[int, tuple[Hit, ...]]]:
+        try:
+            blocks, warnings = self.bundle.reader.read(rows)
+        except ContractError as error:
+            if not self._rails.lenient:
+                raise
+            mended, blocks, broken = self._rails.read(rows, error)
+            return mended, blocks, (), broken
+        return rows, blocks, warnings, {}
 
     def answers(self, asks: Sequence[Ask], at: float) -> list[Answer | Exception]:
         """Predict the rows of several requests in one run of the graph.
@@ -152,21 +178,29 @@ class Predictor:
         """Score the rows of several requests at once; None where the graph fails, and each must be tried alone."""
         blocks, read = self.bundle.reader.read_each(groups)
         try:
-            scores = self.bundle.predict_blocks(blocks).tolist()
+            found = self.bundle.predict_blocks(blocks)
+            scores, caught = found.tolist(), self._rails.hits(blocks, found)
             strings = blocks.strings if self._unseen(blocks.strings) else None
             given: list[Answer | Exception] = []
             start = 0
             for rows, warnings in zip(groups, read, strict=True):
                 if isinstance(warnings, ContractError):
-                    given.append(warnings)
+                    given.append(self._alone(Ask(rows), at) if self._rails.lenient else warnings)
                     continue
                 end = start + len(rows)
                 unseen = 0 if strings is None else self._unseen(strings[start:end])
-                given.append(self._told(rows, scores[start:end], at, warnings, unseen))
+                hits = {row - start: of for row, of in caught.items() if start <= row < end} if caught else {}
+                given.append(self._told_or_refused(rows, scores[start:end], at, warnings, unseen, hits))
                 start = end
         except Exception:  # one row may be at fault, and the others are not to suffer for it
             return None
         return given
+
+    def _told_or_refused(self, *told: Any) -> Answer | Exception:
+        try:
+            return self._told(*told)
+        except ContractError as error:  # a guard refuses this request, and no other
+            return error
 
     def _told(
         self,
@@ -175,8 +209,9 @@ class Predictor:
         at: float,
         warnings: tuple[str, ...] = (),
         unseen: int = 0,
+        hits: Mapping[int, tuple[Hit, ...]] = NO_HITS,
     ) -> Answer:
-        """Turn scores into what is told and kept."""
+        """Turn scores into what is told and kept; raises ContractError where a guard refuses a row."""
         # Plain Python: scores are finite if their sum is, and NumPy costs microseconds a call on a single row.
         if not all(map(math.isfinite, map(sum, of_rows))):
             raise ArtificerError(
@@ -187,12 +222,19 @@ class Predictor:
         version, labels, middle = self._version, self._labels, self._middle
         classes = self.bundle.contract.classes
         told = [labels[of.index(max(of))] for of in of_rows] if classes else [of[middle] for of in of_rows]
+        if hits:
+            refused = self._rails.refused(hits)
+            if refused is not None:
+                raise refused
+            for row, of in hits.items():
+                if any(hit.action == "override" for hit in of):
+                    told[row] = self._rails.default
         names = self._ids.take(len(rows))
         entries = [
             PredictionEntry(name, at, version, row, scores, prediction)
             for name, row, scores, prediction in zip(names, rows, of_rows, told, strict=True)
         ]
-        return Answer(entries, classes, warnings, unseen, levels=self._levels)
+        return Answer(entries, classes, warnings, unseen, levels=self._levels, hits=hits)
 
     def _with_promise(self, answer: Answer, promise: Promise) -> Answer:
         scores = np.array([entry.scores for entry in answer.entries])

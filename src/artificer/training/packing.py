@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
+from artificer.bundle.bounds import BOUNDS, learn_bounds
 from artificer.clock import derive_seed
 from artificer.evaluation.evaluate import Evaluation
 from artificer.evaluation.gate import GateReport
@@ -91,7 +92,13 @@ def write_draft(
             moving=(contract.time,) if contract.time else (),
             positive=contract.classes.index(contract.positive) if contract.positive in contract.classes else 1,
         ),
-        metrics={**draft.metrics, "evaluation": evaluation.to_json(), "gate": verdict.to_json(), "measured": measured},
+        metrics={
+            **draft.metrics,
+            "evaluation": evaluation.to_json(),
+            "gate": verdict.to_json(),
+            "measured": measured,
+            BOUNDS: learn_bounds(prepared.blocks.take(parts[0]), contract, prepared.y[parts[0]], scores).to_json(),
+        },
         recipe=draft.recipe,
         lineage=facts,
     )

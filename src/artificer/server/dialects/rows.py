@@ -11,6 +11,8 @@ from artificer.server.dialects.base import Dialect
 from artificer.serving.predictor import Answer, Ask, Predictor
 
 MAX_WARNINGS: Final = 20
+TOLD: Final = ("flag", "override")
+"""What guards do that the client is told of."""
 
 
 class PredictRequest(msgspec.Struct, forbid_unknown_fields=True, gc=False):
@@ -49,6 +51,10 @@ def write(predictor: Predictor, answer: Answer, ask: Ask) -> bytes:
         document["coverage"] = answer.coverage
         for prediction, promised in zip(document["predictions"], answer.promised, strict=True):
             prediction["set" if classes else "interval"] = promised
+    for row, of in answer.hits.items():
+        told = [{"guard": hit.guard, "action": hit.action, "why": hit.why} for hit in of if hit.action in TOLD]
+        if told:
+            document["predictions"][row]["guards"] = told
     if answer.warnings:
         document["warnings"] = [warning[:300] for warning in answer.warnings[:MAX_WARNINGS]]
     return _encode(document)
