@@ -131,6 +131,32 @@ def test_groups_and_times_together(table: Any, share: float, k: int) -> None:
         assert not np.intersect1d(groups[train], groups[test]).size
 
 
+@settings(max_examples=150, deadline=None)
+@given(tables(), st.floats(0.1, 0.5), st.integers(2, 6), st.floats(0, 60), st.booleans())
+def test_gaps_are_kept_and_rows_accounted_for(table: Any, share: float, k: int, gap: float, grouped: bool) -> None:
+    task, y, groups, times, seed = table
+    n, kept = len(y), groups if grouped else None
+    pairs, refused = [], ""
+    try:
+        pairs += [holdout(n, task, y, share, seed, groups=kept, times=times, gap=gap)]
+        pairs += folds(n, task, y, k, seed, groups=kept, times=times, gap=gap)
+    except DataError as error:
+        refused = str(error)
+    assert "\n" not in refused
+    for train, test in pairs:
+        assert len(train)
+        assert len(test)
+        assert times[test].min() - times[train].max() > gap or gap == 0
+        assert times[train].max() < times[test].min()
+        assert not np.intersect1d(train, test).size
+        assert np.array_equal(train, np.unique(train))
+        assert not grouped or not np.intersect1d(groups[train], groups[test]).size
+    if pairs and not grouped:  # the rows of a holdout that are on neither side are those within the gap
+        train, test = pairs[0]
+        out = np.setdiff1d(np.arange(n), np.concatenate([train, test]))
+        assert (times[out] >= times[test].min() - gap).all()
+
+
 def test_gap_leaves_rows_out() -> None:
     times = np.arange(100) * 10
     train, test = holdout(100, Task.REGRESSION, np.zeros(100), 0.2, 0, times=times, gap=55.0)

@@ -28,6 +28,9 @@ FEWEST_ROWS = 50
 STEPS = 500.0
 """Numbers are almost equal where they differ by less than about this part of the spread of their column."""
 
+SPREAD_ROWS = 20_000
+"""The spread of a column is that of so many of its rows."""
+
 BANDS = 10
 """Columns are dealt to so many bands; copies agree in all of them but one. With fewer columns they agree in all."""
 
@@ -116,7 +119,7 @@ def _grid(values: NDArray[Any], kind: Kind) -> Hashes | None:
     present = numbers[~missing]
     if not len(present):
         return None
-    low, high = np.quantile(present, [0.05, 0.95])
+    low, high = np.quantile(present[:: max(1, len(present) // SPREAD_ROWS)], [0.05, 0.95])
     step = (high - low) / STEPS if high > low else 1.0
     cells = np.where(missing, -(2.0**40), np.clip(np.round((numbers - low) / step), -(2.0**39), 2.0**39))
     return np.asarray(cells.astype(np.int64).view(np.uint64))

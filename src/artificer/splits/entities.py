@@ -44,8 +44,9 @@ RECOGNISED, RECOGNISED_PLAIN = 0.5, 0.7
 LIFT = 3.0
 """And so many times what chance would give."""
 
-ALIKE, ALIKE_KEY = 0.02, 0.3
-"""Intraclass correlation of the target that matters; and the one by which a key counts that rows cannot be told by."""
+LEAST_ALIKE, ALIKE, ALIKE_KEY = 0.02, 0.1, 0.3
+"""Intraclass correlation of the target: what is said at all; what matters, as who is recognised gives much away; and by
+which a key counts whose rows are not told by the other columns."""
 
 SAMPLE = 1200
 """Rows looked at: whole keys, drawn at random."""
@@ -77,7 +78,7 @@ class Entity:
 
 
 def find_entity(table: Table, seed: int = 0, features: Collection[str] = ()) -> Entity | None:
-    """Find the column whose values are entities; None where no column is.
+    """Find the column whose values are entities, with evidence that says whether they matter; None where no column is.
 
     Parameters
     ----------
@@ -101,7 +102,7 @@ def find_entity(table: Table, seed: int = 0, features: Collection[str] = ()) -> 
         return None
     keys = [key for key in candidates(table) if key.spec.name not in features]
     found = [entity for key in keys if (entity := _judged(table, key, seed)) is not None]
-    return max(found, key=lambda entity: entity.evidence.numbers["recognised"], default=None)
+    return max(found, key=lambda e: (e.evidence.followed, e.evidence.numbers["recognised"]), default=None)
 
 
 def candidates(table: Table) -> list[Key]:
@@ -114,13 +115,12 @@ def _key(table: Table, spec: ColumnSpec) -> Key | None:
     if spec.role not in (Role.ID, Role.CATEGORICAL, Role.NUMERIC) or spec.name not in table.frame.columns:
         return None
     series = table.frame[spec.name]
+    if spec.role is Role.NUMERIC and not _are_whole(
+        table.blocks.numbers[:, table.names(Kind.NUMBERS).index(spec.name)]
+    ):
+        return None
     if series.dtype.is_nested() or series.n_unique() < FEWEST_KEYS:
         return None
-    if spec.role is Role.NUMERIC:
-        numbers = table.blocks.numbers[:, table.names(Kind.NUMBERS).index(spec.name)]
-        present = numbers[~np.isnan(numbers)]
-        if not bool((present == np.floor(present)).all()):
-            return None
     values = series.fill_nan(None) if series.dtype.is_float() else series
     values = values if values.dtype.is_numeric() else canonical_texts(values)
     missing = values.is_null().to_numpy()
@@ -147,6 +147,14 @@ def _key(table: Table, spec: ColumnSpec) -> Key | None:
     return Key(spec, codes, keys, repeated, each, is_key, in_blocks)
 
 
+def _are_whole(numbers: Floats) -> bool:
+    for part in (numbers[:1000], numbers):  # measurements show themselves at once
+        present = part[~np.isnan(part)]
+        if not bool((present == np.floor(present)).all()):
+            return False
+    return True
+
+
 def _are_codes(values: pl.Series) -> bool:
     """Whether texts are written like keys: one word with digits in it, nearly all of a length."""
     texts = values.drop_nulls().unique(maintain_order=True).head(200).cast(pl.String).to_list()
@@ -161,7 +169,7 @@ def _judged(table: Table, key: Key, seed: int) -> Entity | None:
     codes = np.unique(key.codes[rows], return_inverse=True)[1].reshape(-1).astype(np.int64)
     target = target_columns(table.y[rows], table.task)
     alike = agreement(codes, target)
-    if alike < ALIKE:
+    if alike < LEAST_ALIKE:
         return None
     chance = chance_of(codes, target, alike, rng)
     if chance > SURE:
@@ -169,10 +177,11 @@ def _judged(table: Table, key: Key, seed: int) -> Entity | None:
     known, by_chance = recognised(distances(table.blocks.take(rows), _doubles(table, key)), codes)
     stands_out = known >= LIFT * by_chance
     if key.is_key:
-        holds = (stands_out and known >= RECOGNISED) or alike >= ALIKE_KEY
+        seen, follows = stands_out and known >= RECOGNISED, alike >= ALIKE
+        seen, follows = (True, True) if alike >= ALIKE_KEY else (seen, follows)
     else:
-        holds = stands_out and known >= RECOGNISED_PLAIN and alike >= ALIKE_KEY
-    if not holds:
+        seen = follows = stands_out and known >= RECOGNISED_PLAIN and alike >= ALIKE_KEY
+    if not seen:
         return None
     numbers = {
         "keys": float(key.keys),
@@ -187,7 +196,7 @@ def _judged(table: Table, key: Key, seed: int) -> Entity | None:
         f"(intraclass correlation {alike:.2f}, by chance with p {_at_most(chance)}), and {known:.0%} of rows have "
         f"one of their own entity as the nearest ({by_chance:.1%} by chance)"
     )
-    return Entity(Evidence("entity", key.spec.name, followed=True, sentence=sentence, numbers=numbers), key.codes)
+    return Entity(Evidence("entity", key.spec.name, follows, sentence, numbers), key.codes)
 
 
 def _at_most(p: float) -> str:

@@ -168,6 +168,10 @@ def _entity(
     if found is None:
         return None
     seen = found.evidence
+    if not seen.followed:
+        sentence = f"{seen.sentence}; that gives too little away to be kept apart. If it matters, name it as data.group"
+        notes.append(Evidence("entity", seen.column, False, sentence, seen.numbers))
+        return None
     again = 0.0 if times is None or named.choice == "group" else known_again(found.codes, times)
     if again >= KNOWN_AGAIN:
         sentence = (
