@@ -7,7 +7,7 @@ import io
 import json
 import subprocess
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -166,3 +166,14 @@ def make_project(tmp_path: Path) -> Callable[..., Shop]:
         return Shop(folder)
 
     return make
+
+
+@pytest.fixture(scope="session")
+def postgres(tmp_path_factory: pytest.TempPathFactory) -> Iterator[int]:
+    """The port of a PostgreSQL server on loopback (user ``artificer``); tests that need it skip where there is none."""
+    from artificer.testing import postgres as server
+
+    if not server.installed():
+        pytest.skip(server.INSTALL)
+    with server.running(tmp_path_factory.mktemp("postgres")) as port:
+        yield port

@@ -20,10 +20,11 @@ FORGET_SCHEMA = "artificer.journal.forget/1"
 
 
 def _opened(project: Path) -> Project:
+    from artificer.journal.store import exists
     from artificer.problem.project import open_project
 
     opened = open_project(project)
-    if not opened.journal.is_file():
+    if not exists(opened.journal):
         raise MissingError(f"{opened.name} has no journal at {opened.journal} yet; it is made when a model is served")
     return opened
 

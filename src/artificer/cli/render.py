@@ -261,7 +261,7 @@ def journal_status(document: Json) -> None:
     days = f", {sealed['days'][0]} to {sealed['days'][-1]}" if sealed["days"] else ""
     console.print(
         f"Sealed: {sealed['entries']:,} entries, {sealed['bytes'] / 1e6:.1f} MB in {sealed['files']:,} files{days}, in "
-        f"{escape(sealed['folder'])}",
+        f"{escape(sealed['folder'] or 'no folder')}",
         soft_wrap=True,
     )
     for record in document["audit"][:5]:

@@ -20,7 +20,8 @@ from artificer.journal.frames import ID, RAW, to_entries
 from artificer.journal.reader import DamagedGroup, Piece, entries_of, pieces, segment_frame
 from artificer.journal.sealing import DAY, changing, day_of, shrink
 from artificer.journal.segments import Segment, check_segment, folder_of, write_segment
-from artificer.journal.store import note, open_for_reading, record_segments, segments_of
+from artificer.journal.store import Connection, note, open_for_reading, record_segments, segments_of
+from artificer.problem.places import Place
 from artificer.tables.cells import canonical_text
 from artificer.types import Json
 
@@ -38,7 +39,7 @@ class Forgotten:
     damaged: tuple[DamagedGroup, ...]
 
 
-def forget(path: Path, column: str, value: str) -> Forgotten:
+def forget(path: Place, column: str, value: str) -> Forgotten:
     """Remove every prediction whose row holds `value` in `column`, and the outcomes of these predictions.
 
     Values are compared by their canonical text, so that 41, 41.0 and "41" are one. What is removed is overwritten in
@@ -58,7 +59,8 @@ def forget(path: Path, column: str, value: str) -> Forgotten:
     ids: set[str] = set()
     try:
         with changing(path) as connection:
-            connection.execute("pragma secure_delete = on")
+            if isinstance(path, Path):
+                connection.execute("pragma secure_delete = on")
             for kind in (PREDICTIONS, OUTCOMES):
                 for piece in pieces(connection, path, kind):
                     gone = _ids_of(connection, path, piece, column, text, damaged) if kind == PREDICTIONS else ids
@@ -93,7 +95,7 @@ def forget(path: Path, column: str, value: str) -> Forgotten:
 
 
 def _ids_of(
-    connection: sqlite3.Connection, path: Path, piece: Piece, column: str, text: str, damaged: list[DamagedGroup]
+    connection: Connection, path: Place, piece: Piece, column: str, text: str, damaged: list[DamagedGroup]
 ) -> set[str]:
     """Ids of the predictions of a piece whose row has the value."""
     if piece.segment is None:
@@ -122,7 +124,7 @@ def _candidates(frame: pl.DataFrame, column: str, text: str) -> pl.DataFrame:
     return frame.filter(likely | pl.Series(canonical_texts(series).fill_null("") == text))
 
 
-def _without_in_group(connection: sqlite3.Connection, path: Path, piece: Piece, ids: set[str]) -> int:
+def _without_in_group(connection: Connection, path: Place, piece: Piece, ids: set[str]) -> int:
     entries: list[PredictionEntry | OutcomeEntry] = entries_of(connection, path, piece, None)
     kept = [entry for entry in entries if entry.id not in ids]
     seq = piece.order[1]
@@ -140,10 +142,11 @@ def _without_in_group(connection: sqlite3.Connection, path: Path, piece: Piece, 
     return len(entries) - len(kept)
 
 
-def _without_in_segment(path: Path, segment: Segment, ids: set[str]) -> tuple[list[Segment], int]:
+def _without_in_segment(path: Place, segment: Segment, ids: set[str]) -> tuple[list[Segment], int]:
     """Write a segment anew without some entries; nothing is written where none of them is in it or none is left."""
     import polars as pl
 
+    assert isinstance(path, Path)  # noqa: S101 (a database has no segments)
     found = segment_frame(path, segment, None)
     if found is None:
         return [], 0
@@ -158,7 +161,7 @@ def _without_in_segment(path: Path, segment: Segment, ids: set[str]) -> tuple[li
     return [new], frame.height - kept.height
 
 
-def retain(path: Path, since: float) -> int:
+def retain(path: Place, since: float) -> int:
     """Drop the entries of days that ended before `since`; returns how many."""
     bound = since // DAY * DAY
     with closing(open_for_reading(path)) as connection:
@@ -176,19 +179,21 @@ def retain(path: Path, since: float) -> int:
     return count
 
 
-def _unlink(path: Path, segments: Sequence[Segment]) -> None:
+def _unlink(path: Place, segments: Sequence[Segment]) -> None:
+    if not isinstance(path, Path):
+        return
     for segment in segments:
         (folder_of(path) / segment.name).unlink(missing_ok=True)
 
 
-def verify(path: Path) -> Json:
+def verify(path: Place) -> Json:
     """Hold every group and segment to its checksum; ``damaged`` names those that fail, whose entries cannot be read."""
     damaged: list[DamagedGroup] = []
     checked = {"groups": 0, "segments": 0, "entries": 0}
     with closing(open_for_reading(path)) as connection:
         for piece in pieces(connection, path, None):
             checked["entries"] += piece.count
-            if piece.segment is None:
+            if piece.segment is None or not isinstance(path, Path):
                 checked["groups"] += 1
                 entries_of(connection, path, piece, damaged)
                 continue
@@ -204,13 +209,13 @@ def verify(path: Path) -> Json:
     }
 
 
-def status(path: Path) -> Json:
+def status(path: Place) -> Json:
     """How much the journal holds, sealed and not, since when, and what was last done to it."""
     with closing(open_for_reading(path)) as connection:
         all_pieces = pieces(connection, path, None)
         sealed = segments_of(connection)
         audit = _audit(connection)
-    files = [path.with_name(path.name + end) for end in ("", "-wal")]
+    files = [path.with_name(path.name + end) for end in ("", "-wal")] if isinstance(path, Path) else []
     counted = {
         name: sum(piece.count for piece in all_pieces if piece.kind == kind)
         for kind, name in ((PREDICTIONS, "predictions"), (OUTCOMES, "outcomes"))
@@ -229,14 +234,14 @@ def status(path: Path) -> Json:
             "files": len(sealed),
             "bytes": sum(segment.bytes for segment in sealed),
             "days": sorted({segment.day for segment in sealed}),
-            "folder": str(folder_of(path)),
+            "folder": str(folder_of(path)) if isinstance(path, Path) else None,
         },
         "audit": audit,
     }
 
 
-def _audit(connection: sqlite3.Connection, newest: int = 20) -> list[Json]:
-    query = "select at, action, evidence from audit order by rowid desc limit ?"
+def _audit(connection: Connection, newest: int = 20) -> list[Json]:
+    query = "select at, action, evidence from audit order by at desc limit ?"
     try:
         return [
             {"at": at, "action": action, "evidence": json.loads(evidence)}

@@ -19,6 +19,7 @@ from artificer.journal.reader import DamagedGroup, entries_of, pieces
 from artificer.journal.sealing import ContractOf
 from artificer.journal.segments import NAMES, folder_of
 from artificer.journal.store import open_for_reading
+from artificer.problem.places import Place
 from artificer.types import Json
 
 _LABELLED: Final = """
@@ -28,7 +29,7 @@ _LABELLED: Final = """
 """
 
 
-def query(path: Path, sql: str, limit: int = 1000, contract_of: ContractOf = lambda version: None) -> Json:
+def query(path: Place, sql: str, limit: int = 1000, contract_of: ContractOf = lambda version: None) -> Json:
     """Answer one SELECT over the views ``predictions``, ``outcomes`` and ``labelled``.
 
     Parameters
@@ -66,14 +67,14 @@ def query(path: Path, sql: str, limit: int = 1000, contract_of: ContractOf = lam
     }
 
 
-def _views(connection: Any, path: Path, contract_of: ContractOf) -> list[DamagedGroup]:
+def _views(connection: Any, path: Place, contract_of: ContractOf) -> list[DamagedGroup]:
     """Make the views, then take from the connection what is not needed to read them."""
     damaged: list[DamagedGroup] = []
-    folder = folder_of(path)
+    folder = folder_of(path) if isinstance(path, Path) else None
     for kind in (PREDICTIONS, OUTCOMES):
         parts, files = _unsealed(path, kind, contract_of, damaged)
         selects = []
-        if files:
+        if folder is not None and files:
             listed = ", ".join(_quoted(str(folder / name)) for name in files)
             selects.append(f"select * from read_parquet([{listed}], union_by_name = true, hive_partitioning = false)")  # noqa: S608
         for number, frame in enumerate(parts):
@@ -84,14 +85,15 @@ def _views(connection: Any, path: Path, contract_of: ContractOf) -> list[Damaged
             f"create view {NAMES[kind]} as select *, make_timestamp((_at * 1e6)::bigint) as _time from ({whole})"  # noqa: S608
         )
     connection.execute(_LABELLED)
-    connection.execute(f"set allowed_directories = [{_quoted(str(folder) + '/')}]")
+    if folder is not None:
+        connection.execute(f"set allowed_directories = [{_quoted(str(folder) + '/')}]")
     connection.execute("set enable_external_access = false")
     connection.execute("set lock_configuration = true")
     return damaged
 
 
 def _unsealed(
-    path: Path, kind: int, contract_of: ContractOf, damaged: list[DamagedGroup]
+    path: Place, kind: int, contract_of: ContractOf, damaged: list[DamagedGroup]
 ) -> tuple[list[Any], list[str]]:
     """Tables of what is not sealed yet, one a version, and the files' names; one of both there is, for its columns."""
     by_version: dict[str, list[Any]] = defaultdict(list)
@@ -101,7 +103,7 @@ def _unsealed(
             if piece.segment is None:
                 for entry in entries_of(connection, path, piece, damaged):
                     by_version[getattr(entry, "version", "")].append(entry)
-            elif (folder_of(path) / piece.segment.name).is_file():
+            elif isinstance(path, Path) and (folder_of(path) / piece.segment.name).is_file():
                 files.append(piece.segment.name)
             else:
                 found = piece.segment

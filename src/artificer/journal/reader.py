@@ -23,7 +23,8 @@ from artificer.errors import JournalError
 from artificer.journal.entries import OUTCOMES, PREDICTIONS, OutcomeEntry, PredictionEntry, decode
 from artificer.journal.frames import AT, ID, to_entries
 from artificer.journal.segments import Segment, SegmentError, folder_of, read_segment
-from artificer.journal.store import open_for_reading, segments_of
+from artificer.journal.store import Connection, open_for_reading, segments_of
+from artificer.problem.places import Place
 
 if TYPE_CHECKING:
     import polars as pl
@@ -67,7 +68,7 @@ class Counts:
 
 
 def predictions(
-    path: Path,
+    path: Place,
     since: float = -math.inf,
     until: float = math.inf,
     version: str | None = None,
@@ -115,7 +116,7 @@ def predictions(
 
 
 def outcomes(
-    path: Path,
+    path: Place,
     since: float = -math.inf,
     until: float = math.inf,
     damaged: list[DamagedGroup] | None = None,
@@ -146,7 +147,7 @@ class Made:
 
 
 def made_in(
-    path: Path,
+    path: Place,
     since: float,
     until: float,
     limit: int,
@@ -198,7 +199,7 @@ def made_in(
 
 
 def outcomes_of(
-    path: Path, ids: Sequence[str], since: float, damaged: list[DamagedGroup] | None = None
+    path: Place, ids: Sequence[str], since: float, damaged: list[DamagedGroup] | None = None
 ) -> dict[str, OutcomeEntry]:
     """Give the outcome of each of these predictions that has one, dated from `since` on; the newest counts."""
     import polars as pl
@@ -223,7 +224,7 @@ def outcomes_of(
 
 
 def labelled(
-    path: Path,
+    path: Place,
     since: float = -math.inf,
     until: float = math.inf,
     version: str | None = None,
@@ -240,7 +241,7 @@ def labelled(
     return [(entry, known[entry.id]) for entry in made if entry.id in known]
 
 
-def counts(path: Path, since: float = -math.inf, until: float = math.inf) -> Counts:
+def counts(path: Place, since: float = -math.inf, until: float = math.inf) -> Counts:
     """Count the entries of a window as they were written (one that was sent twice counts twice), without opening whole
     groups except at the window's edges."""
     totals = {PREDICTIONS: 0, OUTCOMES: 0}
@@ -269,7 +270,7 @@ def _newest_first(piece: Piece) -> tuple[float, int, int]:
 
 
 def pieces(
-    connection: sqlite3.Connection, path: Path, kind: int | None, since: float = -math.inf, until: float = math.inf
+    connection: Connection, path: Place, kind: int | None, since: float = -math.inf, until: float = math.inf
 ) -> list[Piece]:
     """The groups and sealed segments that touch a window, in the order of writing."""
     # The index alone answers this, so that a damaged page of a body does not hide which groups there are.
@@ -292,9 +293,7 @@ def pieces(
     return sorted(found, key=lambda piece: piece.order)
 
 
-def entries_of(
-    connection: sqlite3.Connection, path: Path, piece: Piece, damaged: list[DamagedGroup] | None
-) -> list[Any]:
+def entries_of(connection: Connection, path: Place, piece: Piece, damaged: list[DamagedGroup] | None) -> list[Any]:
     """What a piece holds; where it is damaged nothing, which is logged and told."""
     if piece.segment is not None:
         found = segment_frame(path, piece.segment, damaged)
@@ -318,9 +317,10 @@ def entries_of(
 
 
 def segment_frame(
-    path: Path, segment: Segment, damaged: list[DamagedGroup] | None, columns: Sequence[str] | None = None
+    path: Place, segment: Segment, damaged: list[DamagedGroup] | None, columns: Sequence[str] | None = None
 ) -> tuple[pl.DataFrame, dict[str, str]] | None:
     """A sealed segment as a table, with the styles of its times; None where it is damaged, which is logged and told."""
+    assert isinstance(path, Path)  # noqa: S101 (a database has no segments)
     try:
         return read_segment(folder_of(path), segment, columns)
     except SegmentError as error:

@@ -22,7 +22,16 @@ from artificer.journal.entries import PREDICTIONS
 from artificer.journal.frames import to_frame
 from artificer.journal.reader import DamagedGroup, Piece, entries_of, pieces
 from artificer.journal.segments import Segment, folder_of, remove_orphans, write_segment
-from artificer.journal.store import Turn, note, open_for_reading, open_for_writing, record_segments, segments_of
+from artificer.journal.store import (
+    Connection,
+    Turn,
+    note,
+    open_for_reading,
+    open_for_writing,
+    record_segments,
+    segments_of,
+)
+from artificer.problem.places import Place
 
 if TYPE_CHECKING:
     from artificer.tables.contract import Contract
@@ -48,7 +57,7 @@ class Sealed:
     damaged: tuple[DamagedGroup, ...]
 
 
-def seal(path: Path, before: float, contract_of: ContractOf = lambda version: None, rows: int = ROWS) -> Sealed:
+def seal(path: Place, before: float, contract_of: ContractOf = lambda version: None, rows: int = ROWS) -> Sealed:
     """Seal every group whose entries are all of days that ended by `before`.
 
     Parameters
@@ -62,6 +71,8 @@ def seal(path: Path, before: float, contract_of: ContractOf = lambda version: No
     JournalError
         The journal cannot be read, or the disk refuses the files; what was not sealed stays where it was.
     """
+    if not isinstance(path, Path):  # a database keeps its groups
+        return Sealed(0, 0, 0, 0, ())
     bound = before // DAY * DAY
     folder = folder_of(path)
     orphans = _remove_orphans(path, folder)
@@ -134,10 +145,10 @@ def _settle(path: Path, written: Sequence[Segment], taken: Sequence[Piece]) -> N
 class changing:  # noqa: N801 (reads as a verb: with changing(path) as connection)
     """One transaction of a writer that waits its turn; nothing of it stays where the block raises."""
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Place) -> None:
         self._path = path
 
-    def __enter__(self) -> sqlite3.Connection:
+    def __enter__(self) -> Connection:
         self._turn = Turn(self._path)
         self._taken = self._turn.taken()
         self._taken.__enter__()
@@ -167,11 +178,11 @@ class changing:  # noqa: N801 (reads as a verb: with changing(path) as connectio
         self._turn.close()
 
 
-def _unchanged(path: Path, error: Exception) -> JournalError:
+def _unchanged(path: Place, error: Exception) -> JournalError:
     return JournalError(f"the journal {path} could not be changed ({error}); free space or repair the disk.")
 
 
-def shrink(path: Path, *, whole: bool = False) -> None:
+def shrink(path: Place, *, whole: bool = False) -> None:
     """Give the disk back what deleted groups took, where it is a quarter of the file or `whole` is asked for.
 
     While somebody reads it waits, and where that lasts a later time does it.
@@ -179,6 +190,9 @@ def shrink(path: Path, *, whole: bool = False) -> None:
     turn = Turn(path)
     try:
         with turn.taken(), closing(open_for_writing(path)) as connection:
+            if not isinstance(path, Path):
+                connection.execute("vacuum groups")
+                return
             free, pages = (
                 connection.execute(f"pragma {name}").fetchone()[0] for name in ("freelist_count", "page_count")
             )

@@ -18,12 +18,14 @@ import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Final
+from typing import Any, Final, TypeAlias
 from urllib.parse import quote
 
 from artificer.errors import JournalError
 from artificer.journal import tail
+from artificer.journal.postgres import PostgresConnection
 from artificer.journal.segments import Segment
+from artificer.problem.places import Place, StoreURL
 from artificer.types import Json
 
 FORMAT: Final = 2
@@ -61,6 +63,9 @@ commit;
 """
 
 
+Connection: TypeAlias = sqlite3.Connection | PostgresConnection
+
+
 class Turn:
     """Whose turn it is among processes that write to one journal.
 
@@ -68,7 +73,11 @@ class Turn:
     by the kernel the moment it is free, which keeps several serving processes at the speed of one.
     """
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, place: Place) -> None:
+        self._file: Any = None
+        if isinstance(place, StoreURL):  # the database has turns of its own
+            return
+        path = place
         try:
             path.parent.mkdir(parents=True, exist_ok=True)
         except OSError as error:
@@ -78,7 +87,6 @@ class Turn:
         try:
             import fcntl
         except ImportError:  # no such locks here; SQLite's waiting remains
-            self._file = None
             return
         self._lock = fcntl.flock
         self._take, self._leave = fcntl.LOCK_EX, fcntl.LOCK_UN
@@ -103,8 +111,13 @@ class Turn:
             self._file.close()
 
 
-def open_for_writing(path: Path) -> sqlite3.Connection:
-    """Open the journal at `path`, made where absent, so that a commit returns only once it is on the disk.
+def exists(place: Place) -> bool:
+    """Whether there may be a journal: its file is there, or it is in a database, which is asked when it is opened."""
+    return isinstance(place, StoreURL) or place.is_file()
+
+
+def open_for_writing(place: Place) -> Connection:
+    """Open the journal at `place`, made where absent, so that a commit returns only once it is on the disk.
 
     The caller holds the turn, since two processes that make the file at once would trip over each other.
 
@@ -113,6 +126,12 @@ def open_for_writing(path: Path) -> sqlite3.Connection:
     JournalError
         When the place cannot be written, or holds something else, or a newer format.
     """
+    if isinstance(place, StoreURL):
+        try:
+            return PostgresConnection(place, make=True)
+        except sqlite3.Error as error:
+            raise JournalError(f"the journal {place} cannot be opened ({error}); check the database.") from error
+    path = place
     logged = tail.logged_pages(path)
     damaged = tail.set_aside(path) if tail.is_cut_short(path) else None
     try:
@@ -149,14 +168,22 @@ def _tell_what_was_cut(connection: sqlite3.Connection, path: Path, logged: int, 
     note(connection, "cut", time.time(), {"what": cut.sentence, "pages": cut.pages, "saved": cut.saved})
 
 
-def open_for_reading(path: Path) -> sqlite3.Connection:
-    """Open the journal at `path` without the right to change it, while others may write.
+def open_for_reading(place: Place) -> Connection:
+    """Open the journal at `place` without the right to change it, while others may write.
 
     Raises
     ------
     JournalError
         When it is absent, cannot be read, is something else, or of a newer format.
     """
+    if isinstance(place, StoreURL):
+        try:
+            database = PostgresConnection(place, make=False)
+            database.execute("begin")
+        except sqlite3.Error as error:
+            raise JournalError(f"the journal {place} cannot be read ({error}); check the database.") from error
+        return database
+    path = place
     if not path.is_file():
         raise JournalError(f"there is no journal at {path}; it is made when a model is served.")
     try:
@@ -176,23 +203,23 @@ def open_for_reading(path: Path) -> sqlite3.Connection:
     return connection
 
 
-def segments_of(connection: sqlite3.Connection, kind: int | None = None) -> list[Segment]:
+def segments_of(connection: Connection, kind: int | None = None) -> list[Segment]:
     """The sealed files that count, in the order of sealing."""
-    if _format(connection) < 2:
+    if isinstance(connection, PostgresConnection) or _format(connection) < 2:
         return []
     names = ", ".join(Segment.__dataclass_fields__)
     query = f"select {names} from segments where ? is null or kind = ? order by number"  # noqa: S608 (own names)
     return [Segment(*row) for row in connection.execute(query, (kind, kind))]
 
 
-def record_segments(connection: sqlite3.Connection, written: Sequence[Segment]) -> None:
+def record_segments(connection: Connection, written: Sequence[Segment]) -> None:
     """Let sealed files count, from the end of the transaction on; their numbers are given here."""
     names = [name for name in Segment.__dataclass_fields__ if name != "number"]
     query = f"insert into segments ({', '.join(names)}) values ({', '.join('?' * len(names))})"  # noqa: S608
     connection.executemany(query, [[getattr(segment, name) for name in names] for segment in written])
 
 
-def note(connection: sqlite3.Connection, action: str, at: float, evidence: Json) -> None:
+def note(connection: Connection, action: str, at: float, evidence: Json) -> None:
     """Write down what was done to the journal itself."""
     text = json.dumps(evidence, ensure_ascii=False)
     connection.execute("insert into audit (at, action, evidence) values (?, ?, ?)", (at, action, text))

@@ -12,13 +12,13 @@ import zlib
 from collections.abc import Sequence
 from concurrent.futures import Future
 from dataclasses import dataclass
-from pathlib import Path
 from types import TracebackType
 from typing import Any, Final, NamedTuple, TypeAlias
 
 from artificer.errors import JournalError
 from artificer.journal.entries import Chunk, Entry, encode, group_header
-from artificer.journal.store import Turn, open_for_writing
+from artificer.journal.store import Connection, Turn, open_for_writing
+from artificer.problem.places import Place, StoreURL, place_of
 
 _log = logging.getLogger("artificer.journal")
 
@@ -27,7 +27,7 @@ GROUP_BYTES: Final = 32 << 20
 
 _INSERT = "insert into groups (kind, count, min_at, max_at, crc, body) values (?, ?, ?, ?, ?, ?)"
 _INSERT_BOTH = _INSERT + ", (?, ?, ?, ?, ?, ?)"
-_PROBE = "insert or replace into probe (id, at) values (1, ?)"
+_PROBE = "insert into probe (id, at) values (1, ?) on conflict (id) do update set at = excluded.at"
 
 _Waiter: TypeAlias = "asyncio.Future[None] | Future[None]"
 
@@ -67,7 +67,7 @@ class Journal:
 
     Parameters
     ----------
-    path : the database file, made with its folder where absent.
+    path : the database file, made with its folder where absent; or the URL of a PostgreSQL database.
 
     Raises
     ------
@@ -88,11 +88,11 @@ class Journal:
     [OutcomeEntry(id='a', at=10.0, value='yes')]
     """
 
-    def __init__(self, path: Path) -> None:
-        self.path = Path(path)
+    def __init__(self, path: Place | str) -> None:
+        self.path = path if isinstance(path, StoreURL) else place_of(path)
         self._turn = Turn(self.path)
         with self._turn.taken():
-            self._connection: sqlite3.Connection | None = open_for_writing(self.path)
+            self._connection: Connection | None = open_for_writing(self.path)
         self._queue: queue.SimpleQueue[_Item | None] = queue.SimpleQueue()
         self._door = threading.Lock()
         self._closed = False

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 from artificer.bundle.format import load_bundle
 from artificer.bundle.pointer import read_pointer
 from artificer.journal.reader import labelled, outcomes
+from artificer.journal.store import exists
 from artificer.loop import actions
 from artificer.loop.probation import probation
 from artificer.policies.retraining import Action, Facts, Performance, Probation, Rules
@@ -39,12 +40,12 @@ def observe(project: Project, now: float) -> Json:
     return {
         "now": now,
         "champion": pointer.version,
-        "new_labels": len(outcomes(project.journal, since=began)) if project.journal.exists() else 0,
+        "new_labels": len(outcomes(project.journal, since=began)) if exists(project.journal) else 0,
         "performance": performance,
         "drifted": drifted,
         "retrained_at": [at for at, _ in retrained],
         "refits_since_search": _refits_since_search(retrained),
-        "probation": probation(project, bundle) if project.journal.exists() else None,
+        "probation": probation(project, bundle) if exists(project.journal) else None,
         "cause": "performance" if worse else "drift",
         "subject": f"{pointer.version}/{'performance' if worse else 'drift'}/{','.join(sorted(drifted))}",
         "counts": report["counts"],
@@ -113,7 +114,7 @@ def collect_labelled(project: Project, folder: Path) -> Json:
     """Write every labelled production row, oldest first, into the run's folder; returns where and how many."""
     from artificer.bundle.files import write_atomically
 
-    pairs = labelled(project.journal) if project.journal.exists() else []
+    pairs = labelled(project.journal) if exists(project.journal) else []
     pairs = sorted(pairs, key=lambda pair: pair[0].at)[-MOST_ROWS:]
     target = project.problem.data.target
     lines = [json.dumps({**made.row, target: outcome.value}, ensure_ascii=False) for made, outcome in pairs]

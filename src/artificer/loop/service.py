@@ -15,6 +15,7 @@ from types import TracebackType
 
 from artificer.clock import Clock, Deadline, SystemClock
 from artificer.errors import ArtificerError, UsageError
+from artificer.problem.places import written
 from artificer.problem.project import Project
 
 START_SECONDS = 30.0
@@ -36,7 +37,7 @@ def server_arguments(
     serving = project.problem.serving
     flags: dict[str, object] = {
         "pointer": project.champion_file,
-        "journal": project.journal,
+        "journal": written(project.journal),
         "host": host or serving.host,
         "port": serving.port if port is None else port,
         "workers": serving.workers if workers is None else workers,

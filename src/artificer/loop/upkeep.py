@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from artificer.bundle.format import load_bundle
 from artificer.errors import ArtificerError
+from artificer.journal.store import exists
 from artificer.loop import actions
 from artificer.problem.project import Project
 from artificer.types import Json
@@ -22,7 +23,7 @@ def tend_journal(project: Project, now: float) -> Json:
     from artificer.journal.sealing import seal
 
     rules = project.problem.journal
-    if not project.journal.is_file():
+    if not exists(project.journal):
         return {"sealed": 0, "files": 0, "bytes": 0, "orphans": 0, "dropped": 0, "damaged": 0}
     dropped = 0 if rules.keep is None else retain(project.journal, now - rules.keep.seconds)
     done = seal(project.journal, now - rules.seal_after.seconds, contracts_of(project))

@@ -5,7 +5,6 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -16,6 +15,7 @@ from artificer.evaluation.intervals import Interval, finite
 from artificer.metrics.base import metric
 from artificer.monitoring.performance import Performance, compare_with_promise, trend
 from artificer.monitoring.window import Window, read_window
+from artificer.problem.places import Place
 from artificer.tables.contract import Contract
 from artificer.types import Json, Kind
 
@@ -103,7 +103,7 @@ class MonitoringReport:
 
 
 def monitor(
-    journal: Path,
+    journal: Place,
     contract: Contract,
     reference: Json,
     metrics: Json,
@@ -130,7 +130,6 @@ def monitor(
         The reference is of a newer schema.
     """
     settings = settings or MonitorSettings()
-    journal = Path(journal)
     window = read_window(journal, contract, since, until, version, settings.max_rows)
     positive = contract.classes.index(contract.positive) if contract.positive in contract.classes else 1
     evaluation: Json = metrics.get("evaluation") or {}

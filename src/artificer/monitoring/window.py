@@ -6,7 +6,6 @@ import math
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -15,6 +14,8 @@ from numpy.typing import NDArray
 from artificer.errors import ContractError, Violation
 from artificer.journal.entries import OutcomeEntry, PredictionEntry
 from artificer.journal.reader import CLOCK_SKEW, DamagedGroup, made_in, outcomes_of
+from artificer.journal.store import exists
+from artificer.problem.places import Place
 from artificer.tables.contract import Contract, RowReader, canonical_text
 from artificer.types import Blocks, Doubles, Json
 
@@ -58,7 +59,7 @@ class Window:
 
 
 def read_window(
-    path: Path, contract: Contract, since: float, until: float, version: str | None, max_rows: int
+    path: Place, contract: Contract, since: float, until: float, version: str | None, max_rows: int
 ) -> Window:
     """Read predictions made in ``[since, until)``, at most the newest `max_rows`, and the outcomes they have got since.
 
@@ -66,7 +67,7 @@ def read_window(
     """
     damaged: list[DamagedGroup] = []
     parts = []
-    if path.is_file():
+    if exists(path):
         names = [column.name for column in contract.columns if column.kind is not None]
         made = made_in(path, since, until, max_rows, names, damaged)
         parts = [_of_entries(made.entries, contract), *(_of_frame(*sealed, contract) for sealed in made.frames)]

@@ -33,6 +33,14 @@ def _text(value: str) -> str:
     return value
 
 
+def _journal(value: str) -> str:
+    if "://" in value:
+        if not value.startswith(("postgresql://", "postgres://")):
+            raise ValueError("a path, or a URL that begins with postgresql://")
+        StoreURL(value)
+    return value
+
+
 def _line(value: str) -> str:
     if len(value) > 100 or not value.isprintable() or value != value.strip():
         raise ValueError("a text of one line without space around it, at most 100 characters")
@@ -113,6 +121,7 @@ def _parsed(kind: Any) -> BeforeValidator:
 
 Text: TypeAlias = Annotated[str, Field(strict=True), AfterValidator(_text)]
 ModelName: TypeAlias = Annotated[Text, AfterValidator(_line)]
+JournalText: TypeAlias = Annotated[Text, AfterValidator(_journal)]
 Names: TypeAlias = Annotated[tuple[Text, ...], AfterValidator(_names)]
 Label: TypeAlias = Annotated[Text, BeforeValidator(_label)]
 MetricName: TypeAlias = Annotated[Text, AfterValidator(_metric)]
@@ -262,8 +271,11 @@ class Stores(Section):
         "a URL",
         "https://mlflow.example.org",
     )
-    journal: Text | None = _key(
-        None, "The file of the prediction journal; unset, it stands in the home.", "a path", "/var/lib/journal.sqlite"
+    journal: JournalText | None = _key(
+        None,
+        "The file of the prediction journal, or a PostgreSQL database by its URL; unset, a file in the home.",
+        "a path or a PostgreSQL URL",
+        "/var/lib/journal.sqlite",
     )
     loop: URLField | None = _key(
         None,

@@ -6,6 +6,8 @@ import os
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
+from pathlib import Path
+from typing import TypeAlias
 
 from artificer.errors import ConfigurationError
 
@@ -68,6 +70,26 @@ class StoreURL:
 
     def __repr__(self) -> str:
         return f"StoreURL({str(self)!r})"
+
+
+Place: TypeAlias = Path | StoreURL
+"""A file, or a database by its URL."""
+
+
+def place_of(text: str | Path) -> Place:
+    """A place as it is written in a command or a spec.
+
+    Examples
+    --------
+    >>> place_of("journal.sqlite"), place_of("postgresql://db/shop")
+    (PosixPath('journal.sqlite'), StoreURL('postgresql://db/shop'))
+    """
+    return StoreURL(str(text)) if "://" in str(text) else Path(text)
+
+
+def written(place: Place) -> str:
+    """A place as a command takes it: references to the environment stay what they are."""
+    return place.template if isinstance(place, StoreURL) else str(place)
 
 
 def mask(url: str) -> str:

@@ -12,6 +12,7 @@ from artificer.problem.identity import make_identity, read_identity
 from artificer.problem.load import PROJECT_FILE, load_problem
 from artificer.problem.lock import FileLock
 from artificer.problem.model import Problem
+from artificer.problem.places import Place, place_of
 
 
 @dataclass(frozen=True)
@@ -74,9 +75,12 @@ class Project:
         return self.home / "champion.json"
 
     @property
-    def journal(self) -> Path:
+    def journal(self) -> Place:
+        """The journal's file, or its database."""
         place = self.problem.stores.journal
-        return self.path(place) if place else self.home / "journal.sqlite"
+        if place is None:
+            return self.home / "journal.sqlite"
+        return place_of(place) if "://" in place else self.path(place)
 
     @property
     def tokens(self) -> Path:

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Final
 
 from artificer.errors import UsageError
+from artificer.problem.places import Place, place_of, written
 from artificer.serving.guards import GuardPlan
 from artificer.serving.predictor import DEFAULT_PLAN
 
@@ -22,7 +23,7 @@ class Options:
     Attributes
     ----------
     pointer : the champion's pointer file; while it is absent, predictions are answered with 503.
-    journal : the journal's file, made where absent.
+    journal : the journal's file, made where absent, or its database.
     host, port : where to listen; port 0 takes a free one.
     workers : processes that serve the one address.
     max_body_mb : longest request body, megabytes of 10^6 bytes.
@@ -36,7 +37,7 @@ class Options:
     """
 
     pointer: Path
-    journal: Path
+    journal: Place
     host: str = "127.0.0.1"
     port: int = 8400
     workers: int = 1
@@ -72,7 +73,7 @@ def arguments_of(options: Options) -> list[str]:
     given: list[str] = []
     for name, value in (
         ("pointer", options.pointer),
-        ("journal", options.journal),
+        ("journal", written(options.journal)),
         ("host", options.host),
         ("port", options.port),
         ("workers", options.workers),
@@ -95,7 +96,7 @@ def add_flags(parser: argparse.ArgumentParser) -> None:
     """Declare the flags of the options."""
     add = parser.add_argument
     add("--pointer", type=Path, required=True, help="the champion's pointer file")
-    add("--journal", type=Path, required=True, help="the journal's file, made where absent")
+    add("--journal", type=place_of, required=True, help="the journal's file, or its database")
     add("--host", default="127.0.0.1", help="address to listen on (%(default)s)")
     add("--port", type=int, default=8400, help="port, 0 for any free one (%(default)s)")
     add("--workers", type=int, default=1, help="processes that serve the address (%(default)s)")

@@ -68,7 +68,7 @@ def run_server(
     """
     context = tls_context(options)
     listener = listen(options) if listener is None else listener
-    with contextlib.closing(listener), Journal(Path(options.journal)) as journal:
+    with contextlib.closing(listener), Journal(options.journal) as journal:
         audit = Audit(options.audit)
         loader = partial(load, plan=options.guards)
         champion = Champion(Path(options.pointer), poll=options.poll, loader=loader)

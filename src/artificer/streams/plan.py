@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from artificer.errors import ConfigurationError
+from artificer.problem.places import Place
 
 if TYPE_CHECKING:
     from artificer.problem.project import Project
@@ -37,7 +38,7 @@ class Plan:
     predictions: str
     dead_letters: str
     pointer: Path
-    journal: Path
+    journal: Place
     folder: Path
     outcomes: str | None = None
     id_field: str = "id"

@@ -16,6 +16,7 @@ from artificer.journal.entries import Entry, OutcomeEntry, PredictionEntry
 from artificer.journal.reader import outcomes, predictions
 from artificer.journal.writer import Journal
 from artificer.problem.lock import FileLock
+from artificer.problem.places import Place
 from artificer.serving.champion import Champion
 from artificer.streams.base import Lag, Stream, stream_for
 from artificer.streams.outcomes import Outcomes
@@ -139,16 +140,16 @@ async def _position(path: Path, lag: Lag) -> tuple[Position, float]:
     return Position(checkpoint, lag.floors), -math.inf if checkpoint is None else checkpoint.since
 
 
-def _known_predictions(journal: Path, since: float, name: str) -> dict[str, PredictionEntry]:
+def _known_predictions(journal: Place, since: float, name: str) -> dict[str, PredictionEntry]:
     mine = (f"{name}:", f"{name}#")
     return {entry.id: slim(entry) for entry in predictions(journal, since=since) if entry.id.startswith(mine)}
 
 
-def _known_outcomes(journal: Path, since: float) -> dict[str, OutcomeEntry]:
+def _known_outcomes(journal: Place, since: float) -> dict[str, OutcomeEntry]:
     return {entry.id: entry for entry in outcomes(journal, since=since)}
 
 
-def _missing(journal: Path, entries: Sequence[Entry]) -> list[Entry]:
+def _missing(journal: Place, entries: Sequence[Entry]) -> list[Entry]:
     """Which of some entries the journal lacks: an append that failed may have left them all or none.
 
     Raises
