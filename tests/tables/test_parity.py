@@ -115,6 +115,9 @@ CONTRACT = Contract(
         ColumnSpec("depth", Role.NUMERIC, "", "Float64", codes=(-999.0, -99.9, 1e30)),
         ColumnSpec("size", Role.NUMERIC, "", "String", format="1,234.5 kg", missing=("?",), codes=(-200.0,)),
         ColumnSpec("until", Role.DATETIME, "", "String", format="%d/%m/%Y", codes=(253402214400.0,)),
+        ColumnSpec("net", Role.NUMERIC, "", "String", format="1234.5", units=("oz", "oz.", "ounce"), missing=("?",)),
+        ColumnSpec("town", Role.CATEGORICAL, "", "String", spelling={"Bergn": "Bergen", "osló": "Oslo"}),
+        ColumnSpec("rent", Role.NUMERIC, "", "Float64", codes=(-9.0,), scale=((0.1, 9.7, 1000.0), (2e5, 9e5, 0.001))),
     ),
     target="y",
     task=Task.REGRESSION,
@@ -148,13 +151,17 @@ ROW = st.fixed_dictionaries(
         "depth": maybe(st.one_of(st.floats(-1e3, 1e3), st.sampled_from([-999.0, -99.9, -99.90000001, 1e30]))),
         "size": maybe(st.sampled_from(["-200 kg", "-200.0", "200", "-2,200.5 kg", "?", " -200kg "])),
         "until": maybe(st.sampled_from(["31/12/9999", "9999-12-31", "9999-12-31T00:00:01", "30/12/9999"])),
+        "net": maybe(st.sampled_from(["12.0 oz", "7oz.", "16 ounce", "3", " 2.5  oz. ", "?"])),
+        "town": maybe(st.one_of(ANY_TEXT, st.sampled_from(["Bergn", " Bergn ", "osló", "Oslo", "bergn"]))),
+        "rent": maybe(st.one_of(st.floats(-10, 1e6), st.sampled_from([-9.0, 0.1, 9.7, 9.700000001, 1.428, 2e5]))),
     }
 )
 SCHEMA = {
     "float": pl.Float64, "text": pl.String, "int": pl.Int64, "price": pl.String, "flag": pl.Boolean, "said": pl.String,
     "code": pl.Int64, "weight": pl.Float64, "at": pl.Datetime("us"), "day": pl.String, "epoch": pl.Float64,
     "key": pl.String, "story": pl.String, "tags": pl.List(pl.String), "sizes": pl.List(pl.Float64),
-    "written": pl.String, "depth": pl.Float64, "size": pl.String, "until": pl.String,
+    "written": pl.String, "depth": pl.Float64, "size": pl.String, "until": pl.String, "net": pl.String,
+    "town": pl.String, "rent": pl.Float64,
 }  # fmt: skip
 
 
@@ -201,15 +208,15 @@ def test_requests_read_together_are_read_as_alone(groups: list[list[Any]]) -> No
 
 
 def test_good_rows_are_read_as_whole_columns() -> None:
-    columns = tuple(c for c in CONTRACT.columns if c.name not in ("price", "sizes"))
-    reader = RowReader(replace(CONTRACT, columns=columns))
     row = {
         "float": 1.5, "text": "a", "int": None, "flag": True, "said": "TRUE", "code": 7, "weight": 2.0, "at": 1e9,
         "day": "31/12/1999", "epoch": 5, "key": "k", "story": "a tale", "tags": ["x"], "written": "[1]",
+        "depth": -999.0, "town": "Bergn", "rent": 1.5, "until": "31/12/9999",
     }  # fmt: skip
+    reader = RowReader(replace(CONTRACT, columns=tuple(c for c in CONTRACT.columns if c.name in row)))
     whole = reader._whole.read([row, row])
     assert whole is not None
-    assert_equal(whole, reader._read_cells([row, row])[0])
+    assert_equal(reader._settled(whole), reader._read_cells([row, row])[0])
     assert reader._whole.read([row, {**row, "float": 1e39}]) is None
     assert reader._whole.read([row, {**row, "shoe": 1}]) is None
 
@@ -253,3 +260,19 @@ def test_both_paths_refuse_the_same_cells(rows: list[dict[str, Any]]) -> None:
         for violation in error.violations:
             alone[violation.column].add(violation.row)
     assert refused == alone
+
+
+def test_mends_of_cells_are_the_contracts_and_old_contracts_have_none() -> None:
+    assert Contract.from_json(json.loads(json.dumps(CONTRACT.to_json()))) == CONTRACT
+    plain = CONTRACT.to_json()["columns"][0]
+    assert not {"units", "spelling", "scale"} & set(plain)
+    rows = [{"net": "12.0 oz.", "town": "Bergn", "rent": 1.5}, {"net": "3", "town": "Oslo", "rent": 800.0}]
+    blocks = RowReader(CONTRACT).read(rows * 20)[0]
+    place = CONTRACT.names(Kind.NUMBERS).index
+    assert blocks.numbers[:2, place("net")].tolist() == [12.0, 3.0]
+    assert blocks.numbers[:2, place("rent")].tolist() == [1500.0, 800.0]
+    assert blocks.strings[:2, CONTRACT.names(Kind.STRINGS).index("town")].tolist() == ["Bergen", "Oslo"]
+    broken = CONTRACT.to_json()
+    broken["columns"][0]["scale"] = [[1, 0, 5]]
+    with pytest.raises(ContractError, match="not a contract"):
+        Contract.from_json(broken)

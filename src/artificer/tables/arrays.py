@@ -32,6 +32,8 @@ from artificer.tables.cells import (
     canonical_text,
     is_code,
     read_tokens,
+    settle_numbers,
+    without_unit,
 )
 from artificer.tables.contract import MAX_VIOLATIONS, Contract
 from artificer.tables.formats import EARLIEST, LATEST
@@ -197,7 +199,8 @@ def _numbers(series: pl.Series, column: ColumnSpec) -> Cells:
     if kind == pl.String or kind in (pl.Categorical, pl.Enum):
         text = stripped(series.cast(pl.String))
         blank = _blank(text, column)
-        values = parse_numbers(text, column.format)
+        bare = _without_units(text, column.units) if column.units else text
+        values = parse_numbers(bare, column.format)
         bad = np.isnan(values) & ~blank
         values[blank] = np.nan
     elif kind.is_numeric() or kind == pl.Boolean:
@@ -207,9 +210,14 @@ def _numbers(series: pl.Series, column: ColumnSpec) -> Cells:
         return np.full(len(series), np.nan), [(NOT_A_NUMBER, series.is_not_null().to_numpy())]
     infinite = np.isinf(values)
     values = np.clip(np.where(infinite, np.nan, values), -FLOAT32_MAX, FLOAT32_MAX)
-    if column.codes:
-        values[is_code(values, column)] = np.nan
+    if column.codes or column.scale:
+        settle_numbers(values, column)
     return values, [(NOT_A_NUMBER, bad), (NOT_FINITE, infinite)]
+
+
+def _without_units(text: pl.Series, units: tuple[str, ...]) -> pl.Series:
+    named = {cell: without_unit(cell, units) for cell in text.drop_nulls().unique().to_list()}
+    return text.replace(named) if named else text
 
 
 def _booleans(series: pl.Series, column: ColumnSpec) -> Cells:
@@ -262,7 +270,8 @@ def _categories(series: pl.Series, column: ColumnSpec) -> Cells:
     long = (text.str.len_chars() > MAX_TEXT).fill_null(False).to_numpy()
     blank = _blank(text, column)
     broken.append((TOO_LONG, long))
-    values = text.fill_null(MISSING_STRING).to_numpy().astype(object)
+    read = text.replace(dict(column.spelling)) if column.spelling else text
+    values = read.fill_null(MISSING_STRING).to_numpy().astype(object)
     values[blank | long] = MISSING_STRING
     return values, broken
 

@@ -7,8 +7,8 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
 from typing import Any, TypeVar
 
 import numpy as np
@@ -76,6 +76,9 @@ class ColumnSpec:
     missing : texts that stand for a missing cell in this column, besides the empty one.
     codes : numbers (or epoch seconds) that stand for a missing cell, such as -999; told apart in single precision, as
         the model sees them.
+    units : endings of numbers that are left out in reading, where a column writes its unit in several ways.
+    spelling : texts of a category that are read as another one, such as misspelt ones.
+    scale : `(low, high, factor)`: numbers from low to high are multiplied, told apart in single precision.
     """
 
     name: str
@@ -89,6 +92,9 @@ class ColumnSpec:
     high: float | None = None
     missing: tuple[str, ...] = ()
     codes: tuple[float, ...] = ()
+    units: tuple[str, ...] = ()
+    spelling: Mapping[str, str] = field(default_factory=dict, hash=False)
+    scale: tuple[tuple[float, float, float], ...] = ()
 
     @property
     def kind(self) -> Kind | None:
@@ -110,6 +116,37 @@ def is_code(values: NDArray[Any], column: ColumnSpec) -> NDArray[np.bool_]:
     return np.isin(values, np.array(column.codes, dtype=np.int64))
 
 
+def settle_numbers(values: NDArray[Any], column: ColumnSpec) -> None:
+    """Make codes missing and bring numbers (n, float) to their scale, in place; training and serving do it here.
+
+    Examples
+    --------
+    >>> rent = ColumnSpec("rent", Role.NUMERIC, "numbers", "Float64", codes=(-1,), scale=((0.1, 10, 1000),))
+    >>> values = np.array([1.25, 900.0, -1.0], dtype=np.float32)
+    >>> settle_numbers(values, rent)
+    >>> values.tolist()
+    [1250.0, 900.0, nan]
+    """
+    if column.codes:
+        values[is_code(values, column)] = math.nan
+    single = values.astype(np.float32)
+    for low, high, factor in column.scale:
+        inside = (single >= np.float32(low)) & (single <= np.float32(high))
+        values[inside] = single[inside] * np.float32(factor)
+
+
+def without_unit(text: str, units: tuple[str, ...]) -> str:
+    """A text without the longest of some endings.
+
+    Examples
+    --------
+    >>> without_unit("12.0 oz.", ("oz", "oz.")), without_unit("12", ("oz",))
+    ('12.0', '12')
+    """
+    found = max((unit for unit in units if text.endswith(unit)), key=len, default="")
+    return text[: len(text) - len(found)].strip(WHITESPACE) if found else text
+
+
 class RuleError(Exception):
     """A cell breaks a rule; the rule is the argument."""
 
@@ -124,7 +161,7 @@ def read_number(value: Any, column: ColumnSpec) -> float:
             return _missing(column, math.nan)
         if column.format is None:
             raise RuleError(NOT_A_NUMBER)
-        parsed = number_format(column.format).parse(text)
+        parsed = number_format(column.format).parse(without_unit(text, column.units) if column.units else text)
         if parsed is None:
             raise RuleError(f'{NOT_A_NUMBER}, or a text like "{column.format}"')
         value = parsed
@@ -170,7 +207,7 @@ def read_category(value: Any, column: ColumnSpec) -> str:
     if not text or text in column.missing:
         return _missing(column, MISSING_STRING)
     _check_unicode(text)
-    return text
+    return column.spelling.get(text, text) if column.spelling else text
 
 
 def read_tokens(value: Any, column: ColumnSpec) -> str:

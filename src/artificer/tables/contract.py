@@ -14,7 +14,7 @@ from typing import Any, Literal, TypeAlias
 import numpy as np
 
 from artificer.errors import ContractError, Violation
-from artificer.tables.cells import READERS, ColumnSpec, RuleError, canonical_text, is_code
+from artificer.tables.cells import READERS, ColumnSpec, RuleError, canonical_text, is_code, settle_numbers
 from artificer.tables.formats import number_format, time_format
 from artificer.tables.rows import Memo, WholeRows
 from artificer.types import FLOAT32_MAX, MISSING_STRING, MISSING_TIME, Blocks, Json, Kind, Role, Task
@@ -160,8 +160,9 @@ def are_levels(levels: Sequence[float]) -> bool:
 
 def _column_to_json(column: ColumnSpec) -> Json:
     data = asdict(column)
-    if not column.codes:  # a reader that knows no codes reads it as before
-        del data["codes"]
+    for name in ("codes", "units", "spelling", "scale"):  # a reader that does not know them reads it as before
+        if not data[name]:
+            del data[name]
     return data
 
 
@@ -173,6 +174,9 @@ def _column_from_json(data: Json) -> ColumnSpec:
             "categories": tuple(map(str, data.get("categories", ()))),
             "missing": tuple(map(str, data.get("missing", ()))),
             "codes": tuple(map(float, data.get("codes", ()))),
+            "units": tuple(map(str, data.get("units", ()))),
+            "spelling": {str(text): str(meant) for text, meant in data.get("spelling", {}).items()},
+            "scale": tuple(_scale_from_json(rule) for rule in data.get("scale", ())),
         }
     )
     if not isinstance(column.name, str):
@@ -182,6 +186,13 @@ def _column_from_json(data: Json) -> ColumnSpec:
     elif column.role is Role.DATETIME:
         time_format(column.format)
     return column
+
+
+def _scale_from_json(data: Sequence[Any]) -> tuple[float, float, float]:
+    low, high, factor = map(float, data)
+    if not (low <= high and math.isfinite(factor) and factor > 0):
+        raise ValueError("a rule of scale is low, high and factor")
+    return low, high, factor
 
 
 class RowReader:
@@ -212,7 +223,7 @@ class RowReader:
             (kind, j, c)
             for kind in (Kind.NUMBERS, Kind.TIMES)
             for j, c in enumerate(contract.of(kind))
-            if c.codes and c.role is not Role.BOOLEAN
+            if (c.codes or c.scale) and c.role is not Role.BOOLEAN
         ]
         self._known = frozenset(c.name for c in contract.columns) | {contract.target}
         self._memos = memos
@@ -233,7 +244,7 @@ class RowReader:
         if len(rows) >= WHOLE_FROM:
             blocks = self._whole.read(rows)
             if blocks is not None:
-                return blocks, ()
+                return self._settled(blocks), ()
         return self._read_cells(rows)
 
     def read_each(
@@ -249,7 +260,7 @@ class RowReader:
         rows = [row for group in groups for row in group]
         whole = self._whole.read(rows) if len(rows) >= WHOLE_FROM else None
         if whole is not None:
-            return whole, [()] * len(groups)
+            return self._settled(whole), [()] * len(groups)
         parts: list[Blocks] = []
         found: list[tuple[str, ...] | ContractError] = []
         for group in groups:
@@ -307,10 +318,19 @@ class RowReader:
             np.array(times, dtype=np.int64).reshape(n, len(self._times)),
             np.array(texts, dtype=object).reshape(n, len(self._texts)),
         )
+        return self._settled(blocks), tuple(
+            f'column "{name}" is not part of the model and was ignored' for name in sorted(extra)
+        )
+
+    def _settled(self, blocks: Blocks) -> Blocks:
+        """Codes for missing cells, and numbers of another scale."""
         for kind, j, column in self._coded:
             values = blocks.of(kind)[:, j]
-            values[is_code(values, column)] = math.nan if kind is Kind.NUMBERS else MISSING_TIME
-        return blocks, tuple(f'column "{name}" is not part of the model and was ignored' for name in sorted(extra))
+            if kind is Kind.NUMBERS:
+                settle_numbers(values, column)
+            else:
+                values[is_code(values, column)] = MISSING_TIME
+        return blocks
 
     def _cell(self, value: Any, column: ColumnSpec, row: int, violations: list[Violation], stand_in: Any) -> Any:
         try:
