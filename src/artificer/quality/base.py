@@ -129,6 +129,13 @@ class Checked:
         for j, spec in enumerate(self.contract.of(kind)):
             yield spec, self.numbers(spec.name) if spec.role is Role.NUMERIC else self.blocks.of(kind)[:, j]
 
+    def quantities(self) -> Iterator[tuple[ColumnSpec, Doubles]]:
+        """Columns of numbers that are features or the target, in double precision, NaN where missing."""
+        for spec in self.contract.columns:
+            is_target = spec.name == self.contract.target and not self.contract.task.is_classification
+            if (spec.role is Role.NUMERIC or is_target) and spec.name in self.frame.columns:
+                yield spec, self.numbers(spec.name)
+
     def numbers(self, name: str) -> Doubles:
         """A column that is read as numbers, n, NaN where a cell is missing or none. Not to be written to."""
         if name not in self._numbers:

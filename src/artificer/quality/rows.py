@@ -1,26 +1,30 @@
-"""Checks of rows and of the target: copies, rare classes, columns that give the answer away."""
+"""Checks of rows and of the target: copies, rare and unequal classes, rows without a time."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Any, ClassVar
+from typing import ClassVar, Literal
 
 import numpy as np
-from numpy.typing import NDArray
 
 from artificer.quality.base import Check, Checked, Finding, Severity
-from artificer.types import MISSING_TIME, Doubles, Kind, Task
+from artificer.types import MISSING_TIME, Kind
 
-TOO_GOOD = 0.995
-ROWS_PER_CATEGORY = 20
 RARE_SHARE = 0.01
 FEW_ROWS = 10
+LEAST_ROWS = 50
+MUCH = 0.9
+LEAST_PART = 0.2
+"""Of two classes one is rare below a tenth of the rows, of more where one has all but this over their number."""
 
 
 class CopiedRows(Check):
     """Rows that repeat an earlier row in every column that matters."""
 
     name: ClassVar[str] = "duplicate_rows"
+    counts: ClassVar[Literal["share", "least"]] = "least"
+    rows: ClassVar[int] = 5_000_000
+    megabytes: ClassVar[int] = 4096
 
     def run(self, table: Checked) -> Iterator[Finding]:
         features = {c.name for c in table.contract.columns if c.kind is not None}
@@ -54,81 +58,32 @@ class RareClasses(Check):
                 yield Finding(self.name, table.contract.target, count, share, (label,), severity, evidence, mend)
 
 
-class GivenAway(Check):
-    """A single feature from which the target can be read off is most often known only after the outcome.
+class Imbalance(Check):
+    """A target that is nearly always the same, so that never looking is right nearly always."""
 
-    For numbers: the area under the ROC curve (binary), or the rank correlation (regression). For categories with at
-    least twenty rows each on average: the share of rows in the majority class of their category, or the share of
-    variance explained.
-    """
-
-    name: ClassVar[str] = "leakage"
+    name: ClassVar[str] = "imbalance"
 
     def run(self, table: Checked) -> Iterator[Finding]:
-        y, task = table.y, table.contract.task
-        if y is None or len(y) < 50:
+        y, contract = table.y, table.contract
+        if y is None or len(y) < LEAST_ROWS:
             return
-        for kind in Kind:
-            block = table.blocks.of(kind)
-            for j, name in enumerate(table.contract.names(kind)):
-                score, measure = _strength(block[:, j], kind, y.astype(np.float64), task)
-                if score > TOO_GOOD:
-                    evidence = f'"{name}" alone tells the target almost exactly ({measure} {score:.4f})'
-                    mend = "if it is only known after the outcome, add it to data.drop"
-                    yield Finding(self.name, name, len(y), 1.0, (), "warning", evidence, mend)
-
-
-def _strength(values: NDArray[Any], kind: Kind, y: Doubles, task: Task) -> tuple[float, str]:
-    if kind in (Kind.STRINGS, Kind.TEXTS):
-        # As objects: NumPy's own strings would all be as wide as the longest text.
-        return _of_categories(np.unique(values, return_inverse=True)[1], y, task)
-    numbers = values.astype(np.float64)
-    missing = np.isnan(numbers) if kind is Kind.NUMBERS else values == MISSING_TIME
-    numbers[missing] = -np.inf  # being missing may be what gives the answer away
-    distinct, codes = np.unique(numbers, return_inverse=True)
-    if len(distinct) < 2:
-        return 0.0, ""
-    if task is Task.MULTICLASS:
-        return _of_categories(codes, y, task)
-    order = _ranks(numbers)
-    if task is Task.BINARY:
-        positive = y == 1
-        many, few = int(positive.sum()), int((~positive).sum())
-        if not many or not few:
-            return 0.0, ""
-        area = (order[positive].sum() - many * (many + 1) / 2) / (many * few)
-        return float(max(area, 1 - area)), "area under the ROC curve"
-    ranks = _ranks(y)
-    if ranks.std() == 0:
-        return 0.0, ""
-    return abs(float(np.corrcoef(order, ranks)[0, 1])), "rank correlation"
-
-
-def _of_categories(codes: NDArray[np.intp], y: Doubles, task: Task) -> tuple[float, str]:
-    many = int(codes.max()) + 1
-    if many < 2 or len(codes) < ROWS_PER_CATEGORY * many:
-        return 0.0, ""
-    if not task.is_classification:
-        sizes = np.bincount(codes)
-        means = np.bincount(codes, weights=y) / sizes
-        variance = float(y.var())
-        return (
-            1 - float(((y - means[codes]) ** 2).mean()) / variance if variance else 0.0
-        ), "share of variance explained"
-    labels = y.astype(np.int64)
-    table = np.zeros((many, int(labels.max()) + 1))
-    np.add.at(table, (codes, labels), 1)
-    if table.sum(axis=0).max() > 0.98 * len(y):
-        return 0.0, ""  # one class alone is nearly everything, so being right proves nothing
-    return float(table.max(axis=1).sum() / len(y)), "share of rows in their category's majority class"
-
-
-def _ranks(values: Doubles) -> Doubles:
-    """Ranks from 1, ties by their mean."""
-    _, inverse, counts = np.unique(values, return_inverse=True, return_counts=True)
-    last = np.cumsum(counts)
-    ranks: Doubles = ((last - counts + 1 + last) / 2)[inverse]
-    return ranks
+        values, counts = np.unique(y, return_counts=True)
+        most = int(counts.argmax())
+        share = counts[most] / len(y)
+        if contract.task.is_classification:
+            if share < max(MUCH, 1 - LEAST_PART / len(contract.classes)):
+                return
+            label = contract.classes[int(values[most])]
+            evidence = f'{share:.1%} of the rows are of class "{label}", so always answering it is right as often'
+            mend = "judge by average_precision, balanced_accuracy or log_loss; class_weights makes the rare count more"
+        elif len(values) > 2 and share >= MUCH:
+            label = f"{float(values[most]):.6g}"
+            evidence = f"{share:.1%} of the target's values are {label}; the other {len(y) - counts[most]:,} differ"
+            mend = "see whether the question is rather whether it differs; a mean is far from most rows"
+        else:
+            return
+        count = int(counts[most])
+        yield Finding(self.name, contract.target, count, table.share(count), (label,), "info", evidence, mend)
 
 
 class TimeOrder(Check):

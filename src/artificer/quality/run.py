@@ -27,6 +27,8 @@ CELL_BYTES = 64
 LEAST_ROWS = 1000
 SIZES = tuple(m * 10**e for e in range(3, 9) for m in (1, 2, 5))
 """Samples have one of these sizes, so that checks share them."""
+MOST_COLUMNS = 8
+"""So many columns with the same trouble are told one by one."""
 GRACE = 0.5
 """Seconds that a check gets to end after it was told to."""
 NORMAL_95 = 1.96
@@ -110,7 +112,7 @@ def survey(
         made, state, reason = _within(left, lambda kind=kind, part=part: kind().run(part))  # type: ignore[misc]
         runs.append(CheckRun(name, state, clock.monotonic() - start, part.frame.height, reason))
         found.extend(_placed(finding, kind, part) for finding in made)
-    found.extend(_account(runs, table))
+    found = [*_folded(found), *_account(runs, table)]
     place = {name: index for index, name in enumerate(table.frame.columns)}
     found.sort(key=lambda f: (ORDER[f.severity], f.rule, place.get(f.column or "", -1)))
     return Survey(tuple(found), tuple(runs))
@@ -199,6 +201,25 @@ def margin(share: float, rows: int, total: int) -> float:
 
 def _percent(share: float) -> str:
     return f"{100 * share:.2g} %" if share < 0.1 else f"{100 * share:.0f} %"
+
+
+def _folded(found: list[Finding]) -> Iterator[Finding]:
+    """Of many columns with the same trouble the worst are told each, the others in one finding."""
+    groups: dict[tuple[str, str, bool], list[Finding]] = {}
+    for finding in found:
+        groups.setdefault((finding.rule, finding.severity, finding.applied), []).append(finding)
+    for group in groups.values():
+        if len(group) <= MOST_COLUMNS + 2 or any(finding.column is None for finding in group):
+            yield from group
+            continue
+        group = sorted(group, key=lambda finding: -finding.share)
+        yield from group[:MOST_COLUMNS]
+        rest = group[MOST_COLUMNS:]
+        names = tuple(str(finding.column) for finding in rest)
+        evidence = f"{len(rest)} more columns have the same; in the first of them {rest[0].evidence}"
+        yield replace(
+            rest[0], column=None, examples=names[:MAX_EXAMPLES], evidence=evidence, count=rest[0].count, rows=()
+        )
 
 
 def _account(runs: list[CheckRun], table: Checked) -> Iterator[Finding]:
