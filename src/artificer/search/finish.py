@@ -241,10 +241,11 @@ class Stated:
             for part in np.array_split(rows, max(PIECES // len(self.folds), 1))
             if len(part)
         ]
-        losses = [
-            run.objective.loss(run.data.y[self.rows[part]], self.scores[part], run.data.weight_of(self.rows[part]))
-            for part in stretches
-        ]
+        losses = []
+        for part in stretches:
+            rows, weight = self.rows[part], run.data.weight_of(self.rows[part])
+            if weight is None or weight.any():
+                losses.append(run.objective.loss(run.data.y[rows], self.scores[part], weight))
         return np.array(losses)
 
 
