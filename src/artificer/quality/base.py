@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
+import threading
 from abc import ABC, abstractmethod
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass, field, replace
-from functools import cached_property
-from typing import TYPE_CHECKING, ClassVar, Literal, TypeAlias
+from typing import TYPE_CHECKING, Any, ClassVar, Literal, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
@@ -26,6 +26,10 @@ Mask: TypeAlias = NDArray[np.bool_]
 MAX_EXAMPLES = 3
 MAX_ROWS = 10
 """So many of the rows concerned are named."""
+
+
+class OutOfTime(BaseException):
+    """Raised inside a check whose time is over; no ``except Exception`` holds it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,6 +93,7 @@ class Checked:
     total : rows of the whole table; n when None.
     places : where each of the n rows stands in the table as it was given; from 0 on when None.
     test : which of the n rows are kept for the test; None where no split is known.
+    stop : set when the time of the check is over.
     """
 
     frame: pl.DataFrame
@@ -96,12 +101,16 @@ class Checked:
     total: int | None = None
     places: Ints | None = None
     test: Mask | None = None
-    _numbers: dict[str, Doubles] = field(default_factory=dict, repr=False, compare=False)
+    stop: threading.Event | None = None
+    _made: dict[str, Any] = field(default_factory=dict, repr=False, compare=False)
 
-    @cached_property
+    @property
     def _read(self) -> tuple[Blocks, tuple[Breach, ...]]:
-        relaxed = tuple(replace(column, nullable=True) for column in self.contract.columns)
-        return to_blocks(self.frame, replace(self.contract, columns=relaxed), strict=False)
+        if "read" not in self._made:
+            relaxed = tuple(replace(column, nullable=True) for column in self.contract.columns)
+            self._made["read"] = to_blocks(self.frame, replace(self.contract, columns=relaxed), strict=False)
+        read: tuple[Blocks, tuple[Breach, ...]] = self._made["read"]
+        return read
 
     @property
     def blocks(self) -> Blocks:
@@ -113,13 +122,25 @@ class Checked:
         """Cells that became missing because they break the contract."""
         return self._read[1]
 
-    @cached_property
+    @property
     def y(self) -> Ints | Doubles | None:
         """Class codes or values, n; None when the table has no target, or an unknown one."""
-        try:
-            return encode_target(self.frame, self.contract)
-        except (TargetError, StopIteration):
-            return None
+        if "y" not in self._made:
+            try:
+                self._made["y"] = encode_target(self.frame, self.contract)
+            except (TargetError, StopIteration):
+                self._made["y"] = None
+        y: Ints | Doubles | None = self._made["y"]
+        return y
+
+    def stoppable(self, stop: threading.Event) -> Checked:
+        """The same table, what was made of it so far included, for one check that ends once `stop` is set."""
+        return replace(self, stop=stop)
+
+    def go_on(self) -> None:
+        """Raise OutOfTime where the check's time is over; every column that a check takes asks it."""
+        if self.stop is not None and self.stop.is_set():
+            raise OutOfTime
 
     def share(self, count: int) -> float:
         return count / max(self.frame.height, 1)
@@ -127,6 +148,7 @@ class Checked:
     def features(self, kind: Kind) -> Iterator[tuple[ColumnSpec, NDArray[np.generic]]]:
         """Feature columns of a kind as the model sees them, but numbers in double precision."""
         for j, spec in enumerate(self.contract.of(kind)):
+            self.go_on()
             yield spec, self.numbers(spec.name) if spec.role is Role.NUMERIC else self.blocks.of(kind)[:, j]
 
     def quantities(self) -> Iterator[tuple[ColumnSpec, Doubles]]:
@@ -138,11 +160,14 @@ class Checked:
 
     def numbers(self, name: str) -> Doubles:
         """A column that is read as numbers, n, NaN where a cell is missing or none. Not to be written to."""
-        if name not in self._numbers:
+        self.go_on()
+        key = "number " + name
+        if key not in self._made:
             values = column_numbers(self.frame[name], self.contract.column(name))
             values.flags.writeable = False
-            self._numbers[name] = values
-        return self._numbers[name]
+            self._made[key] = values
+        numbers: Doubles = self._made[key]
+        return numbers
 
     def as_written(self, spec: ColumnSpec) -> Doubles:
         """Numbers, or times as epoch seconds, n, with codes for missing cells as they stand, NaN where unreadable."""
@@ -168,7 +193,8 @@ class Check(ABC):
 
     Attributes
     ----------
-    seconds : after so long the check is ended and reported as not done.
+    seconds : after so long the check is reported as not done. It ends at the next column it takes; one that takes none
+        is left behind and holds up nobody, but ends only by itself.
     rows, megabytes : what it may look at, and what its table may weigh; of larger tables it is given a random sample.
     deep : whether it fits models, for which a short training has no time.
     counts : ``share`` where the share of rows found in a sample is an estimate of the table's; ``least`` where a

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import ctypes
 import math
 import threading
-from collections.abc import Callable, Collection, Iterator
+from collections.abc import Collection, Iterator
 from dataclasses import asdict, dataclass, replace
 from typing import TYPE_CHECKING, Literal, TypeAlias
 
@@ -32,10 +31,6 @@ MOST_COLUMNS = 8
 GRACE = 0.5
 """Seconds that a check gets to end after it was told to."""
 NORMAL_95 = 1.96
-
-
-class OutOfTime(BaseException):
-    """Raised inside a check whose time is over; no ``except Exception`` holds it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,7 +104,7 @@ def survey(
             runs.append(CheckRun(name, "no time left", 0.0, 0, "the time for all checks together was over"))
             continue
         start = clock.monotonic()
-        made, state, reason = _within(left, lambda kind=kind, part=part: kind().run(part))  # type: ignore[misc]
+        made, state, reason = _within(left, kind(), part)
         runs.append(CheckRun(name, state, clock.monotonic() - start, part.frame.height, reason))
         found.extend(_placed(finding, kind, part) for finding in made)
     found = [*_folded(found), *_account(runs, table)]
@@ -141,14 +136,18 @@ class _Samples:
         return self.made[size]
 
 
-def _within(seconds: float, work: Callable[[], Iterator[Finding]]) -> tuple[list[Finding], State, str]:
-    """Do the work in a thread that can be left behind: what it found, how it ended, and why."""
+def _within(seconds: float, check: Check, part: Checked) -> tuple[list[Finding], State, str]:
+    """Run a check in a thread that can be left behind: what it found, how it ended, and why.
+
+    Nothing is forced to end: an exception thrown into an import or a lock would break the process for everybody.
+    """
     found: list[Finding] = []
     raised: list[BaseException] = []
+    stop = threading.Event()
 
     def body() -> None:
         try:
-            found.extend(work())
+            found.extend(check.run(part.stoppable(stop)))
         except BaseException as error:  # told below; a thread has nobody else to tell
             raised.append(error)
 
@@ -156,8 +155,7 @@ def _within(seconds: float, work: Callable[[], Iterator[Finding]]) -> tuple[list
     thread.start()
     thread.join(min(seconds, threading.TIMEOUT_MAX))
     if thread.is_alive():
-        # Python code ends at its next step; a call into C that never returns is left behind with its thread.
-        ctypes.pythonapi.PyThreadState_SetAsyncExc(ctypes.c_ulong(thread.ident or 0), ctypes.py_object(OutOfTime))
+        stop.set()
         thread.join(GRACE)
         return [], "too slow", f"it took longer than {seconds:.3g} s"
     if raised:

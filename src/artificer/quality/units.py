@@ -30,11 +30,14 @@ FACTORS = {
 LEAST_CELLS = 100
 LEAST_ROWS = 20
 LEAST_SHARE = 0.005
-SEPARATION = 5.0
+SEPARATION = 6.0
 """Ashman's D (1994) of two modes; above 2 they are clearly two."""
 TOLERANCE = 0.01
-MOST_TOLERANCE = 0.06
+MOST_TOLERANCE = 0.05
 """How far, in natural logarithms, the ratio of the two modes may be from a factor: two standard errors within these."""
+UNLIKE = 0.001
+"""Below this p-value the two groups differ in shape."""
+MOST_COMPARED = 20_000
 SPREADS = 1.4
 """So many times may one mode be as wide as the other."""
 
@@ -57,6 +60,8 @@ class MixedUnits(Check):
 
     def run(self, table: Checked) -> Iterator[Finding]:
         for spec, values in table.quantities():
+            if _mostly_ordered(values):
+                continue  # a counter or a clock, whose widest gap is a pause
             split = _scaled(values) or _fahrenheit(values)
             if split is None:
                 continue
@@ -82,6 +87,11 @@ class MixedUnits(Check):
             )
 
 
+def _mostly_ordered(values: Doubles) -> bool:
+    steps = np.diff(values[~np.isnan(values)])
+    return bool(len(steps) and max((steps >= 0).mean(), (steps <= 0).mean()) > 0.95)
+
+
 def _scaled(values: Doubles) -> _Split | None:
     positive = values > 0
     if positive.sum() < LEAST_CELLS or (values < 0).any():
@@ -96,6 +106,8 @@ def _scaled(values: Doubles) -> _Split | None:
     distance = float(np.median(high) - np.median(low))
     noise = 1.5 * (_width(low) / np.sqrt(len(low)) + _width(high) / np.sqrt(len(high)))
     near = min(FACTORS, key=lambda factor: abs(distance - np.log(factor)))
+    if not _one_shape(low - np.median(low), high - np.median(high)):
+        return None
     if abs(distance - np.log(near)) > min(max(TOLERANCE, 2 * noise), MOST_TOLERANCE):
         return None
     smaller = positive & (values <= np.exp(cut)) if len(low) <= len(high) else values > np.exp(cut)
@@ -115,6 +127,8 @@ def _fahrenheit(values: Doubles) -> _Split | None:
         return None
     expected = 1.8 * float(np.median(low)) + 32
     noise = 3.8 * (1.8 * _width(low) / np.sqrt(len(low)) + _width(high) / np.sqrt(len(high)))
+    if not _one_shape(1.8 * (low - np.median(low)), high - np.median(high)):
+        return None
     if abs(float(np.median(high)) - expected) > max(0.5, noise) or float(np.median(low)) > 60:
         return None
     rows = present & (values <= cut) if len(low) <= len(high) else present & (values > cut)
@@ -147,6 +161,17 @@ def _alike(low: Doubles, high: Doubles, stretch: float) -> bool:
     apart = np.sqrt(2) * (np.median(high) - np.median(low)) / np.hypot(one, two)
     slack = SPREADS * (1 + 2 / np.sqrt(min(len(low), len(high))))
     return bool(apart >= SEPARATION and 1 / slack <= two / (stretch * one) <= slack)
+
+
+def _one_shape(low: Doubles, high: Doubles) -> bool:
+    """Whether two groups, each about its median, may be of one distribution (Kolmogorov and Smirnov)."""
+    from scipy.stats import ks_2samp
+
+    step = max(len(low), len(high)) // MOST_COMPARED + 1
+    return bool(
+        ks_2samp(low[::step] if len(low) > len(high) else low, high[::step] if len(high) > len(low) else high).pvalue
+        > UNLIKE
+    )
 
 
 def _told_by(table: Checked, rows: Mask, present: Mask) -> str | None:
