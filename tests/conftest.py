@@ -5,6 +5,10 @@ from __future__ import annotations
 import contextlib
 import io
 import json
+import os
+import select
+import shutil
+import socket
 import subprocess
 import sys
 from collections.abc import Callable, Iterator, Sequence
@@ -177,3 +181,65 @@ def postgres(tmp_path_factory: pytest.TempPathFactory) -> Iterator[int]:
         pytest.skip(server.INSTALL)
     with server.running(tmp_path_factory.mktemp("postgres")) as port:
         yield port
+
+
+# Servers that tests start themselves ---------------------------------------------------------------------------------
+
+
+def _program(name: str) -> str | None:
+    return shutil.which(name) or shutil.which(name, path="/usr/sbin")
+
+
+def _free_port() -> str:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return str(probe.getsockname()[1])
+
+
+@contextlib.contextmanager
+def _serving(command: list[Any], ready: list[Any], folder: Path) -> Iterator[None]:
+    with subprocess.Popen(command, cwd=folder, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL) as process:
+        try:
+            for _ in range(100):
+                assert process.poll() is None, f"{command[0]} ended at its start"
+                if subprocess.run(ready, check=False, capture_output=True).returncode == 0:
+                    break
+                select.select([], [], [], 0.1)
+            else:
+                pytest.fail(f"{command[0]} does not answer")
+            yield
+        finally:
+            process.terminate()
+
+
+@pytest.fixture(scope="session")
+def mariadb(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """A real MariaDB on loopback: ``host:port``, with a user artificer of the password "right"."""
+    install, server = _program("mariadb-install-db"), _program("mariadbd")
+    if not (install and server and _program("my_print_defaults")):
+        pytest.skip(
+            "MariaDB's server is not installed; on Debian: apt-get install mariadb-server-core mariadb-client-core"
+        )
+    folder = tmp_path_factory.mktemp("mariadb")
+    data, port = folder / "data", _free_port()
+    common = ["--no-defaults", f"--datadir={data}", *(["--user=root"] if os.geteuid() == 0 else [])]
+    command = [install, *common, "--auth-root-authentication-method=normal", "--skip-test-db"]
+    subprocess.run(command, check=True, cwd=folder, capture_output=True)
+    start = folder / "start.sql"
+    start.write_text(
+        "CREATE DATABASE shop;\nCREATE USER artificer@'127.0.0.1' IDENTIFIED BY 'right';\n"
+        "GRANT ALL ON *.* TO artificer@'127.0.0.1';\n"
+    )
+    options = [
+        f"--port={port}",
+        "--bind-address=127.0.0.1",
+        "--skip-name-resolve",
+        f"--socket={folder / 's'}",
+        f"--init-file={start}",
+    ]
+    code = (
+        "import pymysql, sys; "
+        f"pymysql.connect(host='127.0.0.1', port={port}, user='artificer', password='right', database='shop')"
+    )
+    with _serving([server, *common, *options], [sys.executable, "-c", code], folder):
+        yield f"127.0.0.1:{port}"

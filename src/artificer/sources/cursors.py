@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
@@ -13,11 +13,11 @@ if TYPE_CHECKING:
     import polars as pl
 
 
-def frames(cursor: Any, rows: int) -> Iterator[pl.DataFrame]:
-    """The rows that are left of a cursor, some at a time; at least one frame."""
-    names, _ = unique_names([str(item[0]) for item in cursor.description or ()])
-    yield _frame(names, cursor.fetchmany(rows))
-    while taken := cursor.fetchmany(rows):
+def frames(columns: Sequence[str], fetch: Callable[[int], Sequence[Any]], rows: int) -> Iterator[pl.DataFrame]:
+    """What `fetch` gives, so many rows at a time; at least one frame."""
+    names, _ = unique_names(columns)
+    yield _frame(names, fetch(rows))
+    while taken := fetch(rows):
         yield _frame(names, taken)
 
 

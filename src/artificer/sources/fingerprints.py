@@ -40,6 +40,12 @@ def frame_fingerprint(frame: pl.DataFrame) -> str:
     return _MARK + digest.hexdigest()
 
 
+def rows_fingerprint(frame: pl.DataFrame) -> str:
+    """The same whatever the order of the rows, which a database is free to choose."""
+    plain = [name for name, dtype in frame.schema.items() if not dtype.is_nested()]
+    return frame_fingerprint(frame.sort(plain, nulls_last=True) if plain else frame)
+
+
 def _bytes(part: pl.Series) -> bytes:
     if part.dtype.is_numeric() and not part.dtype.is_decimal():
         return part.fill_null(0).to_numpy().tobytes()

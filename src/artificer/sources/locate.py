@@ -6,7 +6,7 @@ import glob
 import re
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import unquote
 
@@ -14,6 +14,7 @@ from artificer.errors import SourceError, nearest
 from artificer.sources.base import sources
 from artificer.sources.packing import SUFFIXES
 
+REMOTE = ("https", "http", "s3", "gs")
 _SCHEME = re.compile(r"([A-Za-z][A-Za-z0-9+.-]+)://")
 _WILD = re.compile(r"[*?\[]")
 _NO_VALUE = "__HIVE_DEFAULT_PARTITION__"
@@ -178,10 +179,7 @@ def located(spec: str) -> Iterator[Located]:
     if scheme in ("", "file"):
         yield find(spec)
         return
-    raise SourceError(f'"{scheme}://" is no place that can be read')
+    from artificer.sources.remote import fetched
 
-
-def renamed(found: Located, place: str, root: Path) -> Located:
-    """Files that were brought to `root`, under the names they have at their own place."""
-    files = tuple(replace(file, name=f"{place}/{file.path.relative_to(root).as_posix()}") for file in found.files)
-    return replace(found, place=place, files=files)
+    with fetched(spec) as found:
+        yield found

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 
 from artificer.errors import SourceError
 from artificer.sources.base import Content, Part, ReadOptions, ReadResult, Reject, Source, sources
+from artificer.sources.databases import batches_of_database, is_database, read_database
 from artificer.sources.delimited import Delimited
 from artificer.sources.dialect import unique_names
 from artificer.sources.fingerprints import combined, file_fingerprint, frame_fingerprint
@@ -33,7 +35,9 @@ def read_source(spec: object, *, options: ReadOptions | None = None) -> ReadResu
     ----------
     spec : a file (CSV in any dialect, Parquet, JSON, Arrow, Excel, SQLite; packed ones too), a pattern of several
         (``sales-*.csv``), or a folder of them, partitioned or not; ``#name`` behind a file names its sheet or table.
-        Or a pandas, Polars or Arrow table, a dict of columns, or a list of dicts.
+        Such files at ``https://``, ``s3://`` or ``gs://``. A database's URL, with a table or query in the options;
+        ``${NAME}`` in a URL is read from the environment. Or a pandas, Polars or Arrow table, a dict of
+        columns, or a list of dicts.
     options : what is known about the source.
 
     Returns
@@ -49,6 +53,8 @@ def read_source(spec: object, *, options: ReadOptions | None = None) -> ReadResu
     if not isinstance(spec, (str, os.PathLike)):
         frame = to_polars(spec)
         return ReadResult(frame, frame.height, 0, None, frame_fingerprint(frame))
+    if is_database(str(spec)):
+        return read_database(str(spec), options)
     with located(str(spec)) as found:
         found = _filled(found)
         return _assembled(found, [_read(file, _for(found, options)) for file in found.files], options)
@@ -65,11 +71,21 @@ def read_batches(spec: object, *, options: ReadOptions | None = None) -> Iterato
         for part in to_polars(spec).iter_slices(options.batch_rows):
             yield Content(part)
         return
+    if is_database(str(spec)):
+        for frame in batches_of_database(str(spec), options):
+            yield Content(frame)
+        return
     with located(str(spec)) as found:
         found, wanted = _filled(found), _for(found, options)
         several = len(found.files) > 1
         for file in found.files:
-            for batch in _opened(file, wanted).batches(file.path, wanted):
+            with _named(file):
+                batches = _opened(file, wanted).batches(file.path, wanted)
+            while True:
+                with _named(file):  # around the reading alone: what the caller does with a batch is the caller's
+                    batch = next(batches, None)
+                if batch is None:
+                    break
                 yield _placed(batch, file, several)
 
 
@@ -114,14 +130,9 @@ def _for(found: Located, options: ReadOptions) -> ReadOptions:
 
 def _opened(file: File, options: ReadOptions) -> Source:
     """The source of a file that is there and not empty."""
-    try:
-        if file.path.stat().st_size == 0:
-            raise SourceError(f'"{file.name}" is empty; give a file with a header and at least one line of data')
-        source = choose(file.path)
-    except PermissionError as error:
-        raise SourceError(f'"{file.name}" may not be read; give this user read permission') from error
-    except OSError as error:
-        raise SourceError(f'"{file.name}" could not be read ({error.strerror or error}); check the disk') from error
+    if file.path.stat().st_size == 0:
+        raise SourceError(f'"{file.name}" is empty; give a file with a header and at least one line of data')
+    source = choose(file.path)
     if not source.tables and options.table is not None:
         raise SourceError(f'"{file.name}" holds one table, so "{options.table}" cannot be asked for; leave it out')
     if source.name != "sqlite" and options.query is not None:
@@ -129,13 +140,27 @@ def _opened(file: File, options: ReadOptions) -> Source:
     return source
 
 
-def _read(file: File, options: ReadOptions) -> tuple[File, Content, str]:
-    """One file whole: what it holds and its fingerprint."""
-    source = _opened(file, options)
+@contextmanager
+def _named(file: File) -> Iterator[None]:
+    """Let errors name the file as the caller does, not by the place it was brought to."""
     try:
-        content, fingerprint = source.read(file.path, options), file_fingerprint(file.path)
+        yield
+    except PermissionError as error:
+        raise SourceError(f'"{file.name}" may not be read; give this user read permission') from error
     except OSError as error:
         raise SourceError(f'"{file.name}" could not be read ({error.strerror or error}); check the disk') from error
+    except SourceError as error:
+        if str(file.path) == file.name or str(file.path) not in str(error):
+            raise
+        raise SourceError(
+            str(error).replace(str(file.path), file.name).replace(file.path.name, Path(file.name).name)
+        ) from error
+
+
+def _read(file: File, options: ReadOptions) -> tuple[File, Content, str]:
+    """One file whole: what it holds and its fingerprint."""
+    with _named(file):
+        content, fingerprint = _opened(file, options).read(file.path, options), file_fingerprint(file.path)
     names, again = unique_names(content.frame.columns)
     content.frame.columns = list(names)
     return file, replace(content, notes=(*content.notes, *again)), fingerprint

@@ -30,7 +30,7 @@ class Sqlite(Source):
     def batches(self, path: Path, options: ReadOptions) -> Iterator[Content]:
         with _opened(path) as connection, closing(connection.cursor()) as cursor:
             cursor.execute(options.query or f"SELECT * FROM {quoted(_chosen(path, connection, options.table))}")  # noqa: S608
-            for frame in frames(cursor, options.batch_rows):
+            for frame in frames([str(name) for name, *_ in cursor.description], cursor.fetchmany, options.batch_rows):
                 yield Content(frame)
 
 
