@@ -9,6 +9,8 @@ from pathlib import Path
 SCRIPTS = (
     ("startup.py",),
     ("serving.py",),
+    ("stream.py",),
+    ("incremental.py",),
     ("train_tables.py",),
     ("automl.py", "--budget", "60"),
     ("large_table.py",),

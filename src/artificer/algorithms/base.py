@@ -156,6 +156,29 @@ class Algorithm(ABC):
         return 1e-6 * rows * max(features, 1) * n_classes + 0.05
 
 
+class Incremental(ABC):
+    """What an algorithm tagged incremental can do besides: learn on, row by row, from a state that is plain arrays.
+
+    ``fit`` is the same as to begin, learn and take the model. A state is never changed: learning gives a new one, so
+    that a state which was kept on disk is one that really was.
+    """
+
+    @abstractmethod
+    def begin(self, X: Floats, context: FitContext, start: Doubles | None = None) -> dict[str, Any]:
+        """The state before any row was learned; X (n, p) shows where rows lie, `start` are raw coefficients (p + 1, t),
+        intercepts first, that the model starts from."""
+
+    @abstractmethod
+    def learn(
+        self, state: dict[str, Any], X: Floats, y: Doubles, context: FitContext, weight: Doubles | None = None
+    ) -> dict[str, Any]:
+        """The state after more rows, in their order."""
+
+    @abstractmethod
+    def model(self, state: dict[str, Any], context: FitContext) -> Fitted:
+        """What the state would answer now."""
+
+
 def algorithms() -> dict[str, type[Algorithm]]:
     """Every registered algorithm by name."""
     return members("artificer.algorithms", Algorithm, "artificer.algorithms")

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from typing import Any
 
 from dbos import DBOS, DBOSConfig, DBOSPortableJSONSerializer, PortableWorkflowError, SetWorkflowID
@@ -121,6 +121,16 @@ def run_cycle(cycle_id: str) -> Json:
     return result
 
 
+def run_increment(run_id: str) -> Json:
+    """Learn the outcomes that have come, and enter what was learned where it does better than the champion."""
+    from artificer.loop.incremental import RUN_PREFIX
+
+    result = _start(increment, RUN_PREFIX + run_id)
+    if result["action"] == Action.WAIT.value:
+        DBOS.delete_workflow(_prefix() + RUN_PREFIX + run_id)
+    return result
+
+
 def run_first_training(workflow_id: str) -> Json:
     """Train the first version durably."""
     return _start(first_training, workflow_id)
@@ -168,6 +178,21 @@ def cycle(cycle_id: str) -> Json:
         run = step_fit(cycle_id, found["cause"], action, rows, found)
         return {**result, **_enter_and_settle(run)}
     return result
+
+
+@DBOS.workflow()
+def increment(run_id: str) -> Json:
+    facts = step_follow(run_id)
+    decision = step_decide_learner(facts)
+    result: Json = {"cycle": run_id, "action": Action.WAIT.value, "reason": decision["reason"]}
+    if not decision["enter"]:
+        return result
+    run = step_pack(run_id, facts)
+    version = step_enter(run)
+    promotion = step_settle(run, version, {**facts["evidence"], "champion": facts["champion"]})
+    step_keep(run, version, promotion)
+    done = {"run": run["id"], "version": version, "comparison": facts["evidence"], "promotion": promotion}
+    return {**result, "action": "incremental", "gate": run["gate"], **done}
 
 
 def _enter_and_settle(run: Json) -> Json:
@@ -279,3 +304,32 @@ def step_roll_back(cycle_id: str, decision: Json) -> Json:
     champion = decision["evidence"]["probation"]["champion"]
     key = f"{cycle_id}/rollback"
     return actions.roll_back(_now().project, decision["reason"], "loop", key=key, expected=champion)
+
+
+@DBOS.step()
+def step_follow(run_id: str) -> Json:
+    from artificer.loop.incremental import follow
+
+    return follow(_now().project, _now().clock.now().timestamp())
+
+
+@DBOS.step()
+def step_decide_learner(facts: Json) -> Json:
+    from artificer.loop.observe import rules_of
+    from artificer.policies.incremental import LearnerFacts, decide_learner
+
+    known = {key: facts[key] for key in ("champion", "rows", "look", "now", "verdict", "evidence")}
+    entered = tuple(facts["entered_at"])
+    return asdict(decide_learner(LearnerFacts(**known, entered_at=entered), rules_of(_now().project)))
+
+
+@DBOS.step()
+def step_pack(run_id: str, facts: Json) -> Json:
+    from artificer.loop.incremental import pack
+
+    return pack(_now().project, run_id, facts, _now().clock)
+
+
+@DBOS.step()
+def step_keep(run: Json, version: int, promotion: Json) -> None:
+    actions.finish_document(_now().project, run, version, promotion)

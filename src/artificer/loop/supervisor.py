@@ -85,19 +85,23 @@ def _look(
         tended = tend_journal(project, clock.now().timestamp())
         if tended["sealed"] or tended["dropped"]:
             say(f"journal: {tended['sealed']:,} entries sealed, {tended['dropped']:,} no longer kept")
-        result = cycle.run_cycle(f"cycle-{clock.now():%Y%m%dT%H%M%S%f}")
+        name = f"{clock.now():%Y%m%dT%H%M%S%f}"
+        results = [cycle.run_cycle(f"cycle-{name}")]
+        if project.problem.loop.incremental:
+            results.append(cycle.run_increment(name))
     except Exception as error:
         _log.debug("a look failed", exc_info=True)
         sentence = " ".join(str(error).split())[:500] or type(error).__name__
         say(f"this look failed, the next one comes in {project.problem.loop.interval}: {sentence}")
         return
-    if "version" in result:
-        counts["retrained"] += 1
-    # An alert that stands is said once, not at every look.
-    line = _line(result)
-    if result["action"] != "wait" and line != told.get("last"):
-        say(line)
-    told["last"] = line
+    for place, result in enumerate(results):
+        if "version" in result:
+            counts["retrained"] += 1
+        # An alert that stands is said once, not at every look.
+        line, last = _line(result), f"last {place}"
+        if result["action"] != "wait" and line != told.get(last):
+            say(line)
+        told[last] = line
 
 
 @contextmanager

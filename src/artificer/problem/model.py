@@ -324,6 +324,13 @@ class Loop(Section):
         "a whole number from 1",
         ge=1,
     )
+    incremental: bool = _key(
+        False,
+        "Learn from each outcome as it comes, on top of the champion, and enter what was learned as a challenger once "
+        "it does better.",
+        "true or false",
+        strict=True,
+    )
 
 
 class Stream(Section):
