@@ -108,29 +108,31 @@ def measure(tool: str, path: Path, output: Path) -> dict[str, Any]:
 
 
 def measured(tool: str, path: str, output: str) -> None:
-    from time import perf_counter
+    from time import perf_counter, process_time
 
     import duckdb  # noqa: F401 -- imports are not what is measured
 
     import artificer.exploration.document
     import artificer.exploration.explore  # noqa: F401
 
-    started = perf_counter()
+    started, worked = perf_counter(), process_time()
     result = TOOLS[tool](path, output)
-    seconds = perf_counter() - started
+    seconds, worked = perf_counter() - started, process_time() - worked
     peak = next(int(line.split()[1]) for line in Path("/proc/self/status").read_text().splitlines() if "VmHWM" in line)
-    print(json.dumps({"seconds": seconds, "mib": peak / 1024, "result": result}))
+    print(json.dumps({"seconds": seconds, "cpu": worked, "mib": peak / 1024, "result": result}))
 
 
-def run(names: list[str], rounds: int) -> list[dict[str, Any]]:
+def run(names: list[str], rounds: int, wanted: list[str], kept: Path | None) -> list[dict[str, Any]]:
     rows = []
-    with tempfile.TemporaryDirectory() as folder:
+    with tempfile.TemporaryDirectory() as temporary:
+        folder = kept or Path(temporary)
         for name in names:
             path, output = Path(folder, f"{name}.parquet"), Path(folder, f"{name}.html")
-            write(path, *SIZES[name])
+            if not path.exists():
+                write(path, *SIZES[name])
             found: dict[str, list[dict[str, Any]]] = {tool: [] for tool in TOOLS}
             # Describing ten million rows takes the whole table into memory.
-            tools = [tool for tool in TOOLS if not (name == "10Mx20" and tool == "Polars describe")]
+            tools = [tool for tool in wanted if not (name == "10Mx20" and tool == "Polars describe")]
             for _ in range(rounds if name == "1Mx30" else 1):
                 for tool in tools:
                     found[tool].append(measure(tool, path, output))
@@ -140,7 +142,6 @@ def run(names: list[str], rounds: int) -> list[dict[str, Any]]:
                 peak = max(one["mib"] for one in found[tool])
                 size = output.stat().st_size / 1e6 if tool == "artificer explore, whole" else None
                 rows.append({"table": name, "tool": tool, **best, "mib": peak, "report_mb": size})
-            path.unlink()
     return rows
 
 
@@ -150,20 +151,22 @@ def text(rows: list[dict[str, Any]], rounds: int) -> str:
         "",
         "`python benchmarks/profile.py` on made-up tables in Parquet: best of "
         f"{rounds} rounds for 1Mx30, one for the others; each in a process of its own, reading included, imports not.",
-        "Against: seconds divided by those of DuckDB's SUMMARIZE in the same run. Memory is the peak of the process.",
+        "Against: seconds divided by those of DuckDB's SUMMARIZE in the same run. CPU seconds are those of all cores",
+        "together, and say more where other processes are at work. Memory is the peak of the process.",
         "",
         f"{os.cpu_count()} cores, Python {platform.python_version()}, load average "
         f"{os.getloadavg()[2]:.1f} over the last 15 minutes: other processes were at work wherever it is above 2.",
         "",
-        "| table | tool | seconds | against SUMMARIZE | peak MiB | report MB |",
-        "|---|---|---|---|---|---|",
+        "| table | tool | seconds | against SUMMARIZE | CPU seconds | against SUMMARIZE | peak MiB | report MB |",
+        "|---|---|---|---|---|---|---|---|",
     ]
-    base = {row["table"]: row["seconds"] for row in rows if row["tool"] == "DuckDB SUMMARIZE"}
+    base = {row["table"]: row for row in rows if row["tool"] == "DuckDB SUMMARIZE"}
     for row in rows:
         size = f"{row['report_mb']:.2f}" if row["report_mb"] else ""
         lines.append(
-            f"| {row['table']} | {row['tool']} | {row['seconds']:.2f} | {row['seconds'] / base[row['table']]:.2f} | "
-            f"{row['mib']:,.0f} | {size} |"
+            f"| {row['table']} | {row['tool']} | {row['seconds']:.2f} | "
+            f"{row['seconds'] / base[row['table']]['seconds']:.2f} | {row['cpu']:.2f} | "
+            f"{row['cpu'] / base[row['table']]['cpu']:.2f} | {row['mib']:,.0f} | {size} |"
         )
     stages = [row for row in rows if isinstance(row["result"], dict)]
     lines += ["", "Seconds of `artificer explore` by stage:", ""]
@@ -177,12 +180,14 @@ def main() -> None:
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--only", nargs="*", choices=list(SIZES), default=list(SIZES))
     parser.add_argument("--output", type=Path, default=HERE / "results" / "profile.md")
+    parser.add_argument("--tools", nargs="*", choices=list(TOOLS), default=list(TOOLS))
+    parser.add_argument("--folder", type=Path, help="where the tables are made, and kept for the next run")
     parser.add_argument("--measure", nargs=3, help=argparse.SUPPRESS)
     given = parser.parse_args()
     if given.measure:
         measured(*given.measure)
         return
-    rows = run(given.only, given.rounds)
+    rows = run(given.only, given.rounds, given.tools, given.folder)
     given.output.write_text(text(rows, given.rounds), encoding="utf-8")
     print(given.output.read_text())
 

@@ -11,6 +11,8 @@ from artificer.exploration.codes import Coded
 from artificer.exploration.dependence import ALPHA, Dependence, adjusted, dependence, table_of
 from artificer.types import Doubles, Ints, Task
 
+CHANCE = "Not more than chance would show over so many columns."
+
 
 @dataclass(frozen=True, slots=True)
 class Target:
@@ -95,9 +97,8 @@ def _judge(column: Coded, target: Target) -> Dependence:
 def _describe(column: Coded, found: Dependence, p: float, target: Target) -> Association:
     measure, value = _usual(column, target)
     levels = _levels(column, target)
-    return Association(
-        column.name, found, p, measure, value, levels, _sentence(found, p, measure, value, levels, target)
-    )
+    sentence = CHANCE if p > ALPHA else _sentence(found, measure, value, levels, target) or _tilt(column, target)
+    return Association(column.name, found, p, measure, value, levels, sentence)
 
 
 def _usual(column: Coded, target: Target) -> tuple[str | None, float | None]:
@@ -128,10 +129,8 @@ def _levels(column: Coded, target: Target) -> tuple[Level, ...]:
 
 
 def _sentence(
-    found: Dependence, p: float, measure: str | None, value: float | None, levels: tuple[Level, ...], target: Target
+    found: Dependence, measure: str | None, value: float | None, levels: tuple[Level, ...], target: Target
 ) -> str:
-    if p > ALPHA:
-        return "Not more than chance would show over so many columns."
     what = f'"{target.positive}"' if target.positive else target.name
     parts = []
     if measure == "AUC" and value is not None and abs(value - 0.5) > 0.02:
@@ -142,8 +141,20 @@ def _sentence(
     if len(solid) > 1:
         low, high = min(solid, key=lambda one: one.mean), max(solid, key=lambda one: one.mean)
         parts.append(f"{what} from {_mean(low, target)} at {_at(low)} to {_mean(high, target)} at {_at(high)}")
-    text = "; ".join(parts) or "It depends on this column"
-    return text[0].upper() + text[1:] + "."
+    text = "; ".join(parts)
+    return text and text[0].upper() + text[1:] + "."
+
+
+def _tilt(column: Coded, target: Target) -> str:
+    """The class whose share changes most with a level of the column."""
+    table = table_of(column.codes, target.codes, len(column.labels), len(target.labels))
+    rows, overall = table.sum(axis=1), table.sum(axis=0) / max(table.sum(), 1.0)
+    solid = rows >= max(20, rows.sum() // 200)
+    away = np.where(solid[:, None], np.abs(table / np.maximum(rows, 1.0)[:, None] - overall), 0.0)
+    level, place = np.unravel_index(int(np.argmax(away)), away.shape)
+    share = table[level, place] / max(rows[level], 1.0)
+    shown = _at(Level(column.labels[level], int(rows[level]), float(share)))
+    return f'"{target.labels[place]}" is {share:.1%} of the rows at {shown}, {overall[place]:.1%} of all.'
 
 
 def _mean(level: Level, target: Target) -> str:

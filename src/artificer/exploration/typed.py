@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from artificer.tables.arrays import canonical_texts, column_numbers, column_times
 from artificer.tables.contract import ColumnSpec
-from artificer.tables.roles import infer_roles, read_columns, typed_spec
+from artificer.tables.parsing import Reading
+from artificer.tables.roles import infer_roles, missing_codes, read_columns, typed_spec
 from artificer.types import MISSING_TIME, Role
 
 if TYPE_CHECKING:
@@ -57,7 +58,7 @@ class Reader:
             column = read_column(frame[name], spec)
             made.append(column)
             if frame[name].dtype == pl.String and column.dtype != pl.String:
-                lost = _given(frame[name], spec) - (len(column) - column.null_count())
+                lost = _given(frame[name], spec) - _read(frame[name], column, spec)
                 unread.update({name: lost} if lost > 0 else {})
         return pl.DataFrame(made), unread
 
@@ -72,10 +73,24 @@ def learn_reader(
     judged = frame if frame.height <= _JUDGED else frame.sample(_JUDGED, seed=0, shuffle=False)
     specs, notes = infer_roles(judged, target or NO_TARGET, time=time, group=group)
     readings = read_columns(judged)
-    plain = {series.name: typed_spec(series, readings.get(series.name)) for series in judged.get_columns()}
+    plain = {spec.name: _plain(judged[spec.name], spec, readings.get(spec.name)) for spec in specs}
     nested = [name for name, spec in plain.items() if spec.role is Role.IGNORED]
     notes = (*notes, *(f'column "{name}": {plain[name].reason}; it is left out here' for name in nested))
     return Reader(specs, {name: spec for name, spec in plain.items() if name not in nested}, notes)
+
+
+def _plain(series: pl.Series, spec: ColumnSpec, reading: Reading | None) -> ColumnSpec:
+    """The column by type alone, with the numbers that are proven to stand for a missing cell."""
+    plain = typed_spec(series, reading)
+    if spec.role is Role.TARGET and plain.role is Role.NUMERIC:
+        return replace(plain, codes=missing_codes(series.to_frame(), [plain], strict=True).get(plain.name, ()))
+    return replace(plain, codes=spec.codes)
+
+
+def _read(series: pl.Series, column: pl.Series, spec: ColumnSpec) -> int:
+    """Cells that were read, those that stand for a missing one included."""
+    whole = read_column(series, replace(spec, codes=())) if spec.codes else column
+    return len(whole) - whole.null_count()
 
 
 def read_column(series: pl.Series, spec: ColumnSpec) -> pl.Series:
@@ -86,12 +101,12 @@ def read_column(series: pl.Series, spec: ColumnSpec) -> pl.Series:
     if spec.role is Role.TEXT and dtype.is_nested():
         return series.cast(pl.List(pl.String)).list.join(" ")
     if spec.role is Role.NUMERIC:
-        typed = dtype.is_numeric() and not dtype.is_decimal()
+        typed = dtype.is_numeric() and not dtype.is_decimal() and not spec.codes
         return series if typed else pl.Series(series.name, column_numbers(series, spec)).fill_nan(None)
     if spec.role is Role.BOOLEAN and dtype == pl.Boolean:
         return series
     if spec.role is Role.DATETIME:
-        if isinstance(dtype, (pl.Date, pl.Datetime)):
+        if isinstance(dtype, (pl.Date, pl.Datetime)) and not spec.codes:
             return series.cast(pl.Datetime("us"))
         seconds = pl.Series(series.name, column_times(series, spec))
         return pl.select(pl.from_epoch(pl.when(seconds != MISSING_TIME).then(seconds)).alias(series.name)).to_series()
