@@ -1,5 +1,5 @@
 # Two commands do everything on a machine with Python 3.11+, make and a C toolchain:  make demo   make test
-# Overridable: PYTHON (which interpreter makes the environment), VENV (where it goes), PYTEST_ARGS.
+# Overridable: PYTHON (which interpreter makes the environment), VENV (where it goes), PYTEST_ARGS, BENCH_ARGS.
 
 VENV ?= .venv
 # The first interpreter that runs and is new enough: a name on the PATH alone proves nothing (version managers leave shims).
@@ -8,8 +8,9 @@ PYTHON ?= $(shell for p in python3 python3.13 python3.12 python3.11 python; do \
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 PYTEST_ARGS ?=
+BENCH_ARGS ?=
 
-.PHONY: demo test check format lock bench clean setup
+.PHONY: demo test check format lock bench bench-serving clean setup
 
 demo: $(READY)
 	@$(BIN)/artificer demo
@@ -28,6 +29,9 @@ format: $(READY)
 
 bench: $(READY)
 	$(BIN)/python benchmarks/run_all.py
+
+bench-serving: $(READY)
+	$(BIN)/python benchmarks/serving.py $(BENCH_ARGS)
 
 setup: $(READY)
 

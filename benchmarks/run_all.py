@@ -8,7 +8,7 @@ from pathlib import Path
 
 SCRIPTS = (
     ("startup.py",),
-    ("serving.py",),
+    ("serving.py", "--peers", "none"),
     ("stream.py",),
     ("incremental.py",),
     ("train_tables.py",),
