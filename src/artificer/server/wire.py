@@ -46,7 +46,9 @@ class JoiningTransport:
         self._held = b""
 
     def write(self, data: bytes) -> None:
-        if self._held:
+        if self._transport.is_closing():  # the client went away; uvloop takes a write after that for a fault
+            self._held = b""
+        elif self._held:
             held, self._held = self._held, b""
             self._transport.writelines((held, data))
         elif data.startswith(b"HTTP/1.1 ") and not data.startswith(b"HTTP/1.1 100"):
@@ -56,8 +58,8 @@ class JoiningTransport:
 
     def flush(self) -> None:
         """Write what is held, if anything is."""
-        if self._held:
-            held, self._held = self._held, b""
+        held, self._held = self._held, b""
+        if held and not self._transport.is_closing():
             self._transport.write(held)
 
     def close(self) -> None:
