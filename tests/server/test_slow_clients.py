@@ -9,6 +9,7 @@ import resource
 import socket
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -81,9 +82,10 @@ def test_a_client_that_reads_no_answers_gets_no_more_of_them(served: Any) -> Non
         connection.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
         connection.settimeout(1.0)
         sent = 0
-        with pytest.raises(TimeoutError):
+        with suppress(TimeoutError):
             while sent < 200_000_000:
                 sent += connection.send(whole)
+        assert sent < 200_000_000
         assert served.predict(ROW).status_code == 200
     assert memory_mb(served.process.pid) < before + 100
 
