@@ -119,3 +119,17 @@ def test_without_a_champion_events_wait(shop: Shop) -> None:
     shop.promote(1)
     assert len(published(shop.url, "orders.predictions", 1)) == 1
     shop.stop(process)
+
+
+def test_guards_work_as_they_do_for_http(nats: Server, tmp_path: Path) -> None:
+    shop = Shop(tmp_path / "shop", f"nats://127.0.0.1:{nats.port}", '[guards]\nout_of_contract = "flag"\n')
+    publish(shop.url, "orders", [event(0), event(1, age="old")])
+    process = shop.start()
+    try:
+        told = {found["event"]: found.get("guards") for found in published(shop.url, "orders.predictions", 2)}
+        assert told["e0"] is None
+        assert told["e1"][0]["guard"] == "out_of_contract"
+        wait_until(lambda: shop.metric("guarded_rows_total") == 1)
+        shop.stop(process)
+    finally:
+        shop.end()

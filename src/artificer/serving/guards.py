@@ -28,6 +28,9 @@ ACTIONS: Final = get_args(Action)
 MOST_ROUNDS: Final = 20
 """A row may break so many rules one after another; each look finds all cells that break one."""
 
+TOLD: Final = ("flag", "override")
+"""What guards do that the client is told of."""
+
 
 @dataclass(frozen=True, slots=True)
 class GuardPlan:

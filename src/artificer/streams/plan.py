@@ -9,9 +9,12 @@ from typing import TYPE_CHECKING
 
 from artificer.errors import ConfigurationError
 from artificer.problem.places import Place
+from artificer.serving.guards import GuardPlan
 
 if TYPE_CHECKING:
     from artificer.problem.project import Project
+
+DEFAULT_PLAN = GuardPlan()
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,6 +33,7 @@ class Plan:
     in_flight : at most so many events are delivered and not acknowledged.
     pointer, journal, folder : the champion's pointer, the journal, and where positions are kept.
     host, port : where metrics are shown.
+    guards : what is done about rows that the model should not be asked.
     """
 
     name: str
@@ -47,6 +51,7 @@ class Plan:
     host: str = "127.0.0.1"
     port: int = 8401
     create: bool = False
+    guards: GuardPlan = DEFAULT_PLAN
     options: Mapping[str, str] = field(default_factory=dict)
 
 
@@ -75,6 +80,7 @@ def plan_of(project: Project) -> Plan:
         batch=stream.batch,
         in_flight=stream.in_flight,
         host=project.problem.serving.host,
+        guards=GuardPlan(**project.problem.guards.plan()),
         port=stream.metrics_port,
         pointer=project.champion_file,
         journal=project.journal,

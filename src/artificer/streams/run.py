@@ -17,7 +17,7 @@ from artificer.journal.reader import outcomes, predictions
 from artificer.journal.writer import Journal
 from artificer.problem.lock import FileLock
 from artificer.problem.places import Place
-from artificer.serving.champion import Champion
+from artificer.serving.champion import Champion, load
 from artificer.streams.base import Lag, Stream, stream_for
 from artificer.streams.outcomes import Outcomes
 from artificer.streams.plan import Plan
@@ -64,7 +64,7 @@ async def _consume(plan: Plan, ready: Callable[[str], None] | None) -> None:
     for number in (signal.SIGINT, signal.SIGTERM):
         asyncio.get_running_loop().add_signal_handler(number, stop.set)
     stream = stream_for(plan.url, plan.options, create=plan.create)
-    champion = Champion(plan.pointer)
+    champion = Champion(plan.pointer, loader=partial(load, plan=plan.guards))
     with Journal(plan.journal) as journal:
         await stream.open()
         stats: dict[str, Stats] = {}

@@ -9,6 +9,7 @@ import msgspec
 
 from artificer.journal.entries import PredictionEntry
 from artificer.serving.champion import Champion
+from artificer.serving.guards import TOLD, Hit
 from artificer.serving.predictor import MAX_ID, Predictor
 from artificer.streams.base import Event, Message
 from artificer.streams.work import Batch, apart, parsed
@@ -115,11 +116,14 @@ class Scoring:
             lambda index, why, violations: batch.bury(events[index], why, violations),
         )
         for indices, answer in answered:
-            for index, entry in zip(indices, answer.entries, strict=True):
+            hits = answer.hits
+            for place, (index, entry) in enumerate(zip(indices, answer.entries, strict=True)):
                 name, own = names[index]
                 named = _renamed(entry, id=name)
+                caught = hits.get(place, ()) if hits else ()
+                batch.guarded += [(hit.guard, hit.action) for hit in caught]
                 batch.entries.append(named)
-                batch.messages.append(Message(name, told(predictor, named, own)))
+                batch.messages.append(Message(name, told(predictor, named, own, caught)))
                 if own is not None:
                     self._remember(name)
 
@@ -129,8 +133,8 @@ class Scoring:
             del self._recent[next(iter(self._recent))]
 
 
-def told(predictor: Predictor, entry: PredictionEntry, event: str | None) -> bytes:
-    """The message that is published for a prediction.
+def told(predictor: Predictor, entry: PredictionEntry, event: str | None, caught: Sequence[Hit] = ()) -> bytes:
+    """The message that is published for a prediction, with what guards caught and are to tell.
 
     What another version said before a restart is told without probabilities: its classes may be others.
     """
@@ -141,6 +145,9 @@ def told(predictor: Predictor, entry: PredictionEntry, event: str | None) -> byt
     }
     if event is not None:
         document["event"] = event
+    shown = [{"guard": hit.guard, "action": hit.action, "why": hit.why} for hit in caught if hit.action in TOLD]
+    if shown:
+        document["guards"] = shown
     contract = predictor.bundle.contract
     if entry.version == str(predictor.version):
         if contract.classes:

@@ -25,6 +25,7 @@ class Stats:
         self.events = 0
         self.versions: dict[int, int] = {}
         self.dead: dict[str, int] = {}
+        self.guarded: dict[tuple[str, str], int] = {}
         self.redelivered = 0
         self.again = 0
         self.repeated = 0
@@ -50,6 +51,8 @@ class Stats:
             short = cause.split(":")[0].split(",")[0].split(";")[0][:80]
             short = short if short in self.dead or len(self.dead) < MOST_CAUSES else "other"
             self.dead[short] = self.dead.get(short, 0) + 1
+        for caught in batch.guarded:
+            self.guarded[caught] = self.guarded.get(caught, 0) + 1
         now = time.monotonic()
         self._recent.append((now, len(batch.events)))
         while self._recent and self._recent[0][0] < now - RATE_SECONDS:
@@ -111,7 +114,12 @@ def _counts(all_stats: Mapping[str, Stats]) -> Iterator[Any]:
     yield each(counter, "work_seconds", "Reading and scoring.", lambda s: s.seconds)
     dead = CounterMetricFamily("artificer_stream_dead_letters", "Events that cannot be used.", labels=["of", "cause"])
     rows = CounterMetricFamily("artificer_stream_rows", "Rows scored, by model version.", labels=["version"])
+    guarded = CounterMetricFamily(
+        "artificer_stream_guarded_rows", "Rows that guards caught and that were answered.", labels=["guard", "action"]
+    )
     for of, stats in all_stats.items():
+        for caught, count in list(stats.guarded.items()):
+            guarded.add_metric(caught, count)
         for cause, count in list(stats.dead.items()):
             dead.add_metric([of, cause], count)
         if of == "events":
@@ -119,6 +127,7 @@ def _counts(all_stats: Mapping[str, Stats]) -> Iterator[Any]:
                 rows.add_metric([str(version)], count)
     yield dead
     yield rows
+    yield guarded
 
 
 def _states(champion: Champion, journal: Journal) -> Iterator[Any]:

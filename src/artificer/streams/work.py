@@ -33,6 +33,7 @@ class Batch:
     messages : to publish.
     dead : dead letters to publish.
     again : how many were found in the journal and are only published once more.
+    guarded : guard and action of each row that a guard caught.
     repeated : how many came a second time under another place in the stream.
     """
 
@@ -42,6 +43,7 @@ class Batch:
     messages: list[Message] = field(default_factory=list)
     dead: list[Message] = field(default_factory=list)
     causes: list[str] = field(default_factory=list)
+    guarded: list[tuple[str, str]] = field(default_factory=list)
     again: int = 0
     repeated: int = 0
     version: int | None = None

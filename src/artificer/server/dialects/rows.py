@@ -8,11 +8,10 @@ import msgspec
 
 from artificer.server.bodies import decoded
 from artificer.server.dialects.base import Dialect
+from artificer.serving.guards import TOLD
 from artificer.serving.predictor import Answer, Ask, Predictor
 
 MAX_WARNINGS: Final = 20
-TOLD: Final = ("flag", "override")
-"""What guards do that the client is told of."""
 
 
 class PredictRequest(msgspec.Struct, forbid_unknown_fields=True, gc=False):
