@@ -176,3 +176,16 @@ def test_few_rows_show_nothing(rows: int) -> None:
 def test_the_same_table_gives_the_same_plan() -> None:
     frame, _ = patients()
     assert plan_of(frame).to_json() == plan_of(frame).to_json()
+
+
+@pytest.mark.parametrize(("noise", "found"), [(0.03, True), (0.5, False)])
+def test_measurements_of_one_thing_stay_together(noise: float, found: bool) -> None:
+    rng = np.random.default_rng(6)
+    things = rng.permutation(np.repeat(np.arange(150), 3))
+    signs = rng.normal(size=(150, 20))[things] + noise * rng.normal(size=(450, 20))
+    frame = pl.DataFrame({f"x{j}": signs[:, j] for j in range(20)})
+    plan = plan_of(frame.with_columns(y=pl.Series(rng.integers(0, 2, 150)[things])))
+    assert plan.kind == ("group" if found else "random")
+    if plan.groups is not None:
+        assert "measured repeatedly" in plan.notes[0]
+        assert len(np.unique(plan.groups * 1000 + things)) == len(np.unique(plan.groups)) < 170

@@ -47,6 +47,11 @@ def init(document: Json) -> None:
     console.print(f"Next: artificer train --project {escape(document['project'])}")
 
 
+def _left_out(rows: Json) -> str:
+    """Rows that are neither trained on nor tested with, where there are any."""
+    return f", {rows['left_out']:,} left out between training and test" if rows.get("left_out") else ""
+
+
 def train(document: Json) -> None:
     console = _console()
     low, high = document["interval"]
@@ -57,7 +62,7 @@ def train(document: Json) -> None:
     )
     console.print(
         f"Rows: {rows['read']:,} read, {rows['rejected']:,} rejected, {rows['target_missing']:,} without a target, "
-        f"{rows['train']:,} trained on."
+        f"{rows['train']:,} trained on{_left_out(rows)}."
     )
     shown = [row for row in document["leaderboard"] if row["score"] is not None or row["weight"]][:12]
     _table(

@@ -149,7 +149,7 @@ def data(document: Json) -> Json:
             "left out",
             rows.get("left_out"),
             "muted",
-            "they stand between training and test: too new, or of other groups",
+            "too close before the test to be trained on, or of groups on its other side",
         ),
         ("without a target", rows.get("target_missing"), "muted", "left out"),
         ("rejected", rows.get("rejected"), "bad", "lines that could not be parsed"),
@@ -196,7 +196,7 @@ def split(document: Json) -> Json | None:
     title = title_of(both.get("metric"))
     figures = [
         {"split": name, "value": number(both.get(key), 4), "metric": title}
-        for name, key in (("at random", "random"), ("as it was made", "honest"))
+        for name, key in (("at random", "random"), ("as this run did", "honest"))
         if real(both.get(key)) is not None
     ]
     return {

@@ -47,6 +47,22 @@ LEAST_SHARE = 0.01
 ALONE = 0.3
 """The nearest row that is no copy differs in this share of the columns, half of the time or more."""
 
+COARSE_STEPS = 8.0
+"""Repeated measurements scatter: on a coarse grid most of their numbers fall into one cell all the same."""
+
+FEWEST_MEASURED, MOST_ROWS = 6, 100_000
+"""Columns that are needed for that, and rows up to which it is done."""
+
+PROBES, PROBED = 24, 8
+"""So many times rows are looked for that agree in so many columns drawn at random."""
+
+SAME = 0.7
+"""They are the same if they agree in this share of all columns, and the nearest others differ in half of them."""
+
+OTHERS = 0.5
+REPEATED_SHARE = 0.3
+"""Where things are measured repeatedly a large share of the rows is."""
+
 ASKED, LEAST_ASKED, CELLS = 300, 40, 3e8
 """Rows whose nearest others are looked for: fewer where the table has more cells."""
 
@@ -75,34 +91,45 @@ def find_copies(table: Table, seed: int = 0) -> Copies | None:
     (100, 200.0)
     """
     n = len(table.blocks)
-    columns = _cells(table)
+    columns = _cells(table, STEPS)
     if n < FEWEST_ROWS or len(columns) < FEWEST_COLUMNS:
         return None
     rng = np.random.default_rng(seed)
-    codes = _linked(columns, rng)
-    sizes = np.bincount(codes)
-    rows = int(sizes[sizes > 1].sum())
-    if rows < max(LEAST_SHARE * n, 4):
+    what = "copies of others, equal or almost so in nearly all of"
+    found = _told(columns, _linked(columns, rng), rng, LEAST_SHARE, ALONE, what)
+    if found is not None or n > MOST_ROWS or table.blocks.numbers.shape[1] < FEWEST_MEASURED:
+        return found
+    coarse = _cells(table, COARSE_STEPS)
+    what = "measured repeatedly, as they agree roughly with others in most of"
+    return _told(coarse, _alike(coarse, rng), rng, REPEATED_SHARE, OTHERS, what)
+
+
+def _told(
+    columns: list[Hashes], codes: Ints, rng: np.random.Generator, least: float, alone: float, what: str
+) -> Copies | None:
+    """The sets with their evidence, where they are enough rows and stand apart from all others."""
+    n, sizes = len(codes), np.bincount(codes)
+    rows, sets = int(sizes[sizes > 1].sum()), int((sizes > 1).sum())
+    if rows < max(least * n, 4):
         return None
-    alone = _distance_to_others(columns, codes, rng)
-    if alone < ALONE:
+    differ = _distance_to_others(columns, codes, rng)
+    if differ < alone:
         return None
-    sets = int((sizes > 1).sum())
     sentence = (
-        f"{rows:,} rows ({rows / n:.1%}) are copies of others ({sets:,} sets), equal or almost so in nearly all of "
-        f"{len(columns)} columns, while the nearest row that is no copy differs in {alone:.0%} of them"
+        f"{rows:,} rows ({rows / n:.1%}) are {what} {len(columns)} columns ({sets:,} sets), while the nearest row of "
+        f"another set differs in {differ:.0%} of them"
     )
-    numbers = {"rows": float(rows), "sets": float(sets), "share": rows / n, "others_differ": alone}
+    numbers = {"rows": float(rows), "sets": float(sets), "share": rows / n, "others_differ": differ}
     return Copies(Evidence("copies", None, followed=True, sentence=sentence, numbers=numbers), codes)
 
 
-def _cells(table: Table) -> list[Hashes]:
+def _cells(table: Table, steps: float) -> list[Hashes]:
     """Each column that varies as the number of the cell of a grid that its value falls into."""
     found = []
     for kind in Kind:
         block = table.blocks.of(kind)
         for j in range(block.shape[1]):
-            cells = _codes(block[:, j]) if kind in (Kind.STRINGS, Kind.TEXTS) else _grid(block[:, j], kind)
+            cells = _codes(block[:, j]) if kind in (Kind.STRINGS, Kind.TEXTS) else _grid(block[:, j], kind, steps)
             if cells is not None and (cells != cells[0]).any():
                 found.append(cells)
     return found
@@ -113,14 +140,14 @@ def _codes(values: NDArray[Any]) -> Hashes:
     return np.array([known.setdefault(value, len(known)) for value in values.tolist()], dtype=np.uint64)
 
 
-def _grid(values: NDArray[Any], kind: Kind) -> Hashes | None:
+def _grid(values: NDArray[Any], kind: Kind, steps: float) -> Hashes | None:
     numbers = values.astype(np.float64)
     missing = np.isnan(numbers) if kind is Kind.NUMBERS else values == MISSING_TIME
     present = numbers[~missing]
     if not len(present):
         return None
     low, high = np.quantile(present[:: max(1, len(present) // SPREAD_ROWS)], [0.05, 0.95])
-    step = (high - low) / STEPS if high > low else 1.0
+    step = (high - low) / steps if high > low else 1.0
     cells = np.where(missing, -(2.0**40), np.clip(np.round((numbers - low) / step), -(2.0**39), 2.0**39))
     return np.asarray(cells.astype(np.int64).view(np.uint64))
 
@@ -138,23 +165,43 @@ def _mixed(columns: list[Hashes]) -> Hashes:
 
 def _linked(columns: list[Hashes], rng: np.random.Generator) -> Ints:
     """Codes (n,) of rows that are linked through agreement in all columns, or all bands of them but one."""
-    from scipy.sparse import coo_array
-    from scipy.sparse.csgraph import connected_components
-
     n, count = len(columns[0]), BANDS if len(columns) >= BANDS and len(columns[0]) <= LARGE else 1
     order = rng.permutation(len(columns))
     bands = [_mixed([columns[i] for i in order[b::count]]) for b in range(count)]
     grids = (
         [_mixed([band for b, band in enumerate(bands) if b != left]) for left in range(count)] if count > 1 else bands
     )
-    starts, ends = [], []
-    for grid in grids:
-        by_cell = np.argsort(grid, kind="stable")
-        left, right = by_cell[:-1], by_cell[1:]
-        same = grid[left] == grid[right]
-        starts.append(left[same])
-        ends.append(right[same])
-    edges = (np.concatenate(starts), np.concatenate(ends))
+    return _components([_beside(grid) for grid in grids], n)
+
+
+def _alike(columns: list[Hashes], rng: np.random.Generator) -> Ints:
+    """Codes (n,) of rows that agree in most columns: those that agree in a few drawn at random are looked at."""
+    pairs = []
+    for _ in range(PROBES):
+        drawn = rng.permutation(len(columns))[:PROBED]
+        left, right = _beside(_mixed([columns[i] for i in drawn]))
+        agree = np.zeros(len(left), dtype=np.int64)
+        for column in columns:
+            agree += column[left] == column[right]
+        same = agree >= SAME * len(columns)
+        pairs.append((left[same], right[same]))
+    return _components(pairs, len(columns[0]))
+
+
+def _beside(grid: Hashes) -> tuple[Ints, Ints]:
+    """Pairs of rows with equal values, each row with the next of its kind."""
+    by_cell = np.argsort(grid, kind="stable").astype(np.int64)
+    left, right = by_cell[:-1], by_cell[1:]
+    same = grid[left] == grid[right]
+    return left[same], right[same]
+
+
+def _components(pairs: list[tuple[Ints, Ints]], n: int) -> Ints:
+    """Codes (n,) of rows that pairs link; sets that are too large to be copies are taken apart."""
+    from scipy.sparse import coo_array
+    from scipy.sparse.csgraph import connected_components
+
+    edges = (np.concatenate([left for left, _ in pairs]), np.concatenate([right for _, right in pairs]))
     graph = coo_array((np.ones(len(edges[0]), dtype=np.int8), edges), shape=(n, n))
     codes = connected_components(graph, directed=False)[1].astype(np.int64)
     usual = np.bincount(codes)[codes] > MOST_COPIES
