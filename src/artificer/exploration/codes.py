@@ -143,7 +143,21 @@ def code_texts(series: pl.Series, levels: int) -> Coded:
     return Coded(series.name, Kind.STRINGS, codes.to_numpy().astype(np.int64), tuple(labels))
 
 
+def moment_text(seconds: float) -> str:
+    """A time as a person writes it: without a midnight, and a time of day without the day it is stored with.
+
+    Examples
+    --------
+    >>> moment_text(0.0), moment_text(3_600.0), moment_text(1_700_000_000.0)
+    ('1970-01-01', '01:00:00', '2023-11-14 22:13:20')
+    """
+    day, _, clock = str(np.datetime64(int(seconds), "s")).partition("T")
+    if clock == "00:00:00":
+        return day
+    return clock if day == "1970-01-01" else f"{day} {clock}"
+
+
 def _shown(value: float, kind: Kind) -> str:
     if kind is Kind.TIMES:
-        return str(np.datetime64(int(value), "s")).replace("T", " ")
+        return moment_text(value)
     return f"{value:.4g}" if abs(value) < 1e4 or value != round(value) else f"{value:.0f}"

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from artificer.exploration.codes import MISSING, Coded
+from artificer.exploration.codes import MISSING, Coded, moment_text
 from artificer.exploration.dependence import ALPHA, Dependence, adjusted, dependence, table_of
 from artificer.types import Doubles, Kind
 
@@ -130,4 +130,4 @@ def _change(column: Coded, table: Doubles, side: NDArray[np.bool_]) -> str:
 
 def _shown(values: Doubles, kind: Kind) -> str:
     middle = float(np.median(values))
-    return str(np.datetime64(int(middle), "s")).replace("T", " ") if kind is Kind.TIMES else f"{middle:.4g}"
+    return moment_text(middle) if kind is Kind.TIMES else f"{middle:.4g}"

@@ -132,13 +132,16 @@ def _judge(a: Coded, b: Coded, outcome: Doubles) -> tuple[float, float, float]:
 
 def _describe(a: Coded, b: Coded, found: tuple[float, float, float], p: float, target: Target) -> Interaction:
     rows = table_of(a.codes, b.codes, len(a.labels), len(b.labels))
+    down, across = np.flatnonzero(rows.sum(axis=1)), np.flatnonzero(rows.sum(axis=0))
+    held = rows[np.ix_(down, across)]
     means = None
     if target.values is not None:
         cell = a.codes * len(b.labels) + b.codes
-        sums = np.bincount(cell, target.values, minlength=rows.size).reshape(rows.shape)
+        sums = np.bincount(cell, target.values, minlength=rows.size).reshape(rows.shape)[np.ix_(down, across)]
         means = tuple(
-            tuple(float(total / n) if n else None for total, n in zip(row.tolist(), held.tolist(), strict=True))
-            for row, held in zip(sums, rows, strict=True)
+            tuple(float(total / n) if n else None for total, n in zip(line.tolist(), counts.tolist(), strict=True))
+            for line, counts in zip(sums, held, strict=True)
         )
-    counts = tuple(tuple(int(n) for n in row) for row in rows.tolist())
-    return Interaction((a.name, b.name), found[0], found[1], p, (a.labels, b.labels), means, counts)
+    labels = tuple(a.labels[i] for i in down.tolist()), tuple(b.labels[i] for i in across.tolist())
+    counts = tuple(tuple(int(n) for n in line) for line in held.tolist())
+    return Interaction((a.name, b.name), found[0], found[1], p, labels, means, counts)

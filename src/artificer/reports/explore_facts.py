@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from typing import Any
 
@@ -10,6 +11,8 @@ from artificer.reports import sparklines
 from artificer.reports.charts import draw
 from artificer.reports.numbers import ABSENT, count, estimate, labels, number, p_value, plain, real, share
 from artificer.types import Json
+
+_ISO = re.compile(r"-?\d+-\d\d-\d\dT\d\d:\d\d:\d\d")
 
 CHARTED = 20
 SHOWN = 20
@@ -149,7 +152,10 @@ def _edge(edges: Sequence[Any], index: int, tails: Sequence[bool]) -> str:
 
 
 def _figure(value: Any) -> str:
-    return number(value) if real(value) is not None else plain(value).replace("T", " ")
+    if real(value) is not None:
+        return number(value)
+    text = plain(value)
+    return text.replace("T00:00:00", "").replace("1970-01-01T", "").replace("T", " ") if _ISO.fullmatch(text) else text
 
 
 def columns(document: Json) -> Json:
