@@ -117,6 +117,9 @@ CONTRACT = Contract(
         ColumnSpec("until", Role.DATETIME, "", "String", format="%d/%m/%Y", codes=(253402214400.0,)),
         ColumnSpec("net", Role.NUMERIC, "", "String", format="1234.5", units=("oz", "oz.", "ounce"), missing=("?",)),
         ColumnSpec("town", Role.CATEGORICAL, "", "String", spelling={"Bergn": "Bergen", "osló": "Oslo"}),
+        ColumnSpec(
+            "port", Role.CATEGORICAL, "", "String", categories=("Bergen", "Molde 3"), alike=True, missing=("NA",)
+        ),
         ColumnSpec("rent", Role.NUMERIC, "", "Float64", codes=(-9.0,), scale=((0.1, 9.7, 1000.0), (2e5, 9e5, 0.001))),
     ),
     target="y",
@@ -153,6 +156,7 @@ ROW = st.fixed_dictionaries(
         "until": maybe(st.sampled_from(["31/12/9999", "9999-12-31", "9999-12-31T00:00:01", "30/12/9999"])),
         "net": maybe(st.sampled_from(["12.0 oz", "7oz.", "16 ounce", "3", " 2.5  oz. ", "?"])),
         "town": maybe(st.one_of(ANY_TEXT, st.sampled_from(["Bergn", " Bergn ", "osló", "Oslo", "bergn"]))),
+        "port": maybe(st.one_of(ANY_TEXT, st.sampled_from(["Bergn", "Molde 8", "Mlode 3", " Bregen", "bergen", "NA"]))),
         "rent": maybe(st.one_of(st.floats(-10, 1e6), st.sampled_from([-9.0, 0.1, 9.7, 9.700000001, 1.428, 2e5]))),
     }
 )
@@ -161,7 +165,7 @@ SCHEMA = {
     "code": pl.Int64, "weight": pl.Float64, "at": pl.Datetime("us"), "day": pl.String, "epoch": pl.Float64,
     "key": pl.String, "story": pl.String, "tags": pl.List(pl.String), "sizes": pl.List(pl.Float64),
     "written": pl.String, "depth": pl.Float64, "size": pl.String, "until": pl.String, "net": pl.String,
-    "town": pl.String, "rent": pl.Float64,
+    "town": pl.String, "port": pl.String, "rent": pl.Float64,
 }  # fmt: skip
 
 
@@ -211,7 +215,7 @@ def test_good_rows_are_read_as_whole_columns() -> None:
     row = {
         "float": 1.5, "text": "a", "int": None, "flag": True, "said": "TRUE", "code": 7, "weight": 2.0, "at": 1e9,
         "day": "31/12/1999", "epoch": 5, "key": "k", "story": "a tale", "tags": ["x"], "written": "[1]",
-        "depth": -999.0, "town": "Bergn", "rent": 1.5, "until": "31/12/9999",
+        "depth": -999.0, "town": "Bergn", "port": "Bergn", "rent": 1.5, "until": "31/12/9999",
     }  # fmt: skip
     reader = RowReader(replace(CONTRACT, columns=tuple(c for c in CONTRACT.columns if c.name in row)))
     whole = reader._whole.read([row, row])
@@ -265,7 +269,7 @@ def test_both_paths_refuse_the_same_cells(rows: list[dict[str, Any]]) -> None:
 def test_mends_of_cells_are_the_contracts_and_old_contracts_have_none() -> None:
     assert Contract.from_json(json.loads(json.dumps(CONTRACT.to_json()))) == CONTRACT
     plain = CONTRACT.to_json()["columns"][0]
-    assert not {"units", "spelling", "scale"} & set(plain)
+    assert not {"units", "spelling", "alike", "scale"} & set(plain)
     rows = [{"net": "12.0 oz.", "town": "Bergn", "rent": 1.5}, {"net": "3", "town": "Oslo", "rent": 800.0}]
     blocks = RowReader(CONTRACT).read(rows * 20)[0]
     place = CONTRACT.names(Kind.NUMBERS).index

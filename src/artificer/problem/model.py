@@ -155,6 +155,17 @@ class Training(Section):
     )
 
 
+class Cleaning(Section):
+    """What is mended in the rows before they are learnt from, and in those to be predicted."""
+
+    mode: Literal["proven", "safe", "off"] = _key(
+        "proven",
+        "proven mends misspelt categories and numbers of another scale where a paired cross-validation shows that the "
+        "model does not get worse; safe only reads units out of numbers; off does neither.",
+        '"proven", "safe" or "off"',
+    )
+
+
 class Stores(Section):
     """Where things are kept. In a URL, ${NAME} is an environment variable, so that no secret is written here."""
 
@@ -414,6 +425,7 @@ class Problem(Section):
     )
     data: Data
     training: Training = Training()
+    cleaning: Cleaning = Cleaning()
     stores: Stores = Stores()
     journal: Journal = Journal()
     serving: Serving = Serving()

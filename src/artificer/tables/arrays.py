@@ -32,6 +32,7 @@ from artificer.tables.cells import (
     canonical_text,
     is_code,
     read_tokens,
+    respelt,
     settle_numbers,
     without_unit,
 )
@@ -215,6 +216,13 @@ def _numbers(series: pl.Series, column: ColumnSpec) -> Cells:
     return values, [(NOT_A_NUMBER, bad), (NOT_FINITE, infinite)]
 
 
+def respelt_texts(text: pl.Series, column: ColumnSpec) -> pl.Series:
+    """``respelt`` of a whole column, each different text once."""
+    texts = text.drop_nulls().unique().to_list()
+    named = {cell: meant for cell in texts if (meant := respelt(cell, column)) != cell}
+    return text.replace(named) if named else text
+
+
 def _without_units(text: pl.Series, units: tuple[str, ...]) -> pl.Series:
     named = {cell: without_unit(cell, units) for cell in text.drop_nulls().unique().to_list()}
     return text.replace(named) if named else text
@@ -270,7 +278,7 @@ def _categories(series: pl.Series, column: ColumnSpec) -> Cells:
     long = (text.str.len_chars() > MAX_TEXT).fill_null(False).to_numpy()
     blank = _blank(text, column)
     broken.append((TOO_LONG, long))
-    read = text.replace(dict(column.spelling)) if column.spelling else text
+    read = respelt_texts(text, column) if column.spelling or column.alike else text
     values = read.fill_null(MISSING_STRING).to_numpy().astype(object)
     values[blank | long] = MISSING_STRING
     return values, broken

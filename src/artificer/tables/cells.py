@@ -15,6 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from artificer.tables.formats import EARLIEST, LATEST, WHITESPACE, number_format, time_format
+from artificer.tables.spelling import nearest_known
 from artificer.tables.words import list_text, token_text
 from artificer.types import FLOAT32_MAX, KIND_OF_ROLE, MISSING_STRING, MISSING_TIME, Kind, Role
 
@@ -78,6 +79,7 @@ class ColumnSpec:
         the model sees them.
     units : endings of numbers that are left out in reading, where a column writes its unit in several ways.
     spelling : texts of a category that are read as another one, such as misspelt ones.
+    alike : whether a text that is none of `categories` is read as the one of them that it is a keystroke away from.
     scale : `(low, high, factor)`: numbers from low to high are multiplied, told apart in single precision.
     """
 
@@ -94,6 +96,7 @@ class ColumnSpec:
     codes: tuple[float, ...] = ()
     units: tuple[str, ...] = ()
     spelling: Mapping[str, str] = field(default_factory=dict, hash=False)
+    alike: bool = False
     scale: tuple[tuple[float, float, float], ...] = ()
 
     @property
@@ -133,6 +136,20 @@ def settle_numbers(values: NDArray[Any], column: ColumnSpec) -> None:
     for low, high, factor in column.scale:
         inside = (single >= np.float32(low)) & (single <= np.float32(high))
         values[inside] = single[inside] * np.float32(factor)
+
+
+def respelt(text: str, column: ColumnSpec) -> str:
+    """What a text of a category is read as; training and serving do it here.
+
+    Examples
+    --------
+    >>> town = ColumnSpec("town", Role.CATEGORICAL, "", "String", categories=("Bergen",), spelling={"BGO": "Bergen"})
+    >>> respelt("BGO", town), respelt("Bergn", town)
+    ('Bergen', 'Bergn')
+    """
+    if column.spelling:
+        text = column.spelling.get(text, text)
+    return nearest_known(text, column.categories) if column.alike and text else text
 
 
 def without_unit(text: str, units: tuple[str, ...]) -> str:
@@ -207,7 +224,7 @@ def read_category(value: Any, column: ColumnSpec) -> str:
     if not text or text in column.missing:
         return _missing(column, MISSING_STRING)
     _check_unicode(text)
-    return column.spelling.get(text, text) if column.spelling else text
+    return respelt(text, column)
 
 
 def read_tokens(value: Any, column: ColumnSpec) -> str:

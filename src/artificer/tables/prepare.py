@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, replace
+from types import MappingProxyType
 from typing import Any
 
 import numpy as np
@@ -84,6 +85,7 @@ def prepare(
     as_is: Collection[str] = (),
     positive: object = None,
     basis: pl.DataFrame | None = None,
+    units: Mapping[str, tuple[str, ...]] = MappingProxyType({}),
 ) -> Prepared:
     """Make a table ready for training, and say everything that was decided on the way.
 
@@ -96,6 +98,7 @@ def prepare(
     as_is : columns in which no number or time is taken for a code of a missing cell; the target may be one.
     basis : rows of the same columns by which the task, roles and formats are decided in place of the table's own: rows
         that came later do not change what a column is.
+    units : columns of texts to be read as numbers, each with the endings that are left out.
 
     Raises
     ------
@@ -130,7 +133,9 @@ def prepare(
     question = infer_task(frame[target], spec, task=task, positive=positive)
     everything = whole if basis is None else basis
     named = {"time": time, "group": group, "weight": weight}
-    specs, notes = infer_roles(judged, target, **named, ids=ids, drop=drop, as_is=as_is, unlabelled=everything)
+    specs, notes = infer_roles(
+        judged, target, **named, ids=ids, drop=drop, as_is=as_is, unlabelled=everything, units=units
+    )
     specs = tuple(replace(spec, role=Role.TARGET, reason=question.reason) if s.name == target else s for s in specs)
     draft = Contract(specs, target, question.task, question.classes, question.positive, question.label_kind, time=time)
     if not any(s.kind for s in specs):

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import replace
+from types import MappingProxyType
 
 import numpy as np
 import polars as pl
@@ -14,7 +15,7 @@ from artificer.tables.arrays import canonical_texts, column_numbers, column_time
 from artificer.tables.cells import LIST, RuleError, list_tokens
 from artificer.tables.codes import Code, number_codes, settled, time_codes
 from artificer.tables.contract import ColumnSpec
-from artificer.tables.formats import number_format, time_format
+from artificer.tables.formats import PLAIN, number_format, time_format
 from artificer.tables.parsing import Reading, read_text, stripped
 from artificer.types import MISSING_TIME, Role
 
@@ -47,6 +48,7 @@ def infer_roles(
     drop: Collection[str] = (),
     as_is: Collection[str] = (),
     unlabelled: pl.DataFrame | None = None,
+    units: Mapping[str, tuple[str, ...]] = MappingProxyType({}),
 ) -> tuple[tuple[ColumnSpec, ...], tuple[str, ...]]:
     """Give every column a role and say why.
 
@@ -58,6 +60,7 @@ def infer_roles(
     as_is : columns whose numbers and times are all values, none of them a code for a missing cell.
     unlabelled : the same table with the rows that have no target: what fails together with the target shows its codes
         only there, and serving will meet them.
+    units : columns of texts to be read as numbers, each with the endings that are left out.
 
     Returns
     -------
@@ -91,6 +94,10 @@ def infer_roles(
     notes: list[str] = []
     specs: list[ColumnSpec] = []
     typed = {series.name: typed_spec(series, readings.get(series.name)) for series in frame.get_columns()}
+    for name, endings in units.items():
+        if name != target and name in typed and typed[name].role is Role.CATEGORICAL:
+            typed[name] = _measured(typed[name], endings)
+            readings.pop(name)
     feeding = [spec for name, spec in typed.items() if name not in {target, time, weight, group, *ids, *drop, *as_is}]
     coded = missing_codes(frame if unlabelled is None else unlabelled, feeding)
     for series in frame.get_columns():
@@ -122,6 +129,13 @@ def infer_roles(
             notes.append(f'column "{name}": infinite values ({", ".join(infinite)}) count as missing')
         specs.append(spec)
     return tuple(specs), tuple(notes)
+
+
+def _measured(spec: ColumnSpec, units: tuple[str, ...]) -> ColumnSpec:
+    """A column of texts read as numbers without their units."""
+    shown = ", ".join(f'"{unit}"' for unit in units[:3])
+    reason = f"numbers that write their unit in several ways ({shown})"
+    return replace(spec, role=Role.NUMERIC, format=PLAIN, units=units, reason=reason)
 
 
 def missing_codes(

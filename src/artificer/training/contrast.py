@@ -13,9 +13,10 @@ from numpy.typing import NDArray
 
 from artificer.clock import derive_seed
 from artificer.errors import DataError, TargetError
-from artificer.search.records import Candidate, SearchRequest
+from artificer.search.records import SearchRequest
 from artificer.splits.plan import SplitPlan
 from artificer.splits.split import Split, holdout
+from artificer.training.light import LEARNER, light_losses
 from artificer.training.parting import search_folds
 from artificer.types import Ints, Json
 
@@ -29,7 +30,6 @@ MOST_ROWS, MOST_CELLS = 20_000, 2_000_000
 """Of larger tables whole groups, or the newest rows, are looked at."""
 
 MOST_FOLDS = 3
-LEARNER = "lightgbm"
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,58 +98,24 @@ def contrast(search: SearchRequest, plan: SplitPlan, allowed: float, seed: int) 
 
 def _losses(search: SearchRequest, pairs: list[tuple[Split, Split]], allowed: float) -> list[tuple[float, float]]:
     """Losses of (honest, random) folds, pair by pair, as long as time is left."""
-    from artificer.search.executor import InlineSession
-    from artificer.search.libraries import load
-    from artificer.search.run import plans
-    from artificer.search.search import prepare
-    from artificer.search.tasks import FitTask
-
-    candidate = _light()
-    data, objective = prepare(replace(search, folds=[fold for pair in pairs for fold in pair]))
-    if len(data.folds) != 2 * len(pairs):
-        return []
-    session, counted = InlineSession(data, search.clock), search.budget.fits is not None
-    representation = plans([candidate], data)[candidate.representation]
-    found: list[tuple[float, float]] = []
-    load(candidate.algorithm)
+    counted = search.budget.fits is not None
     began = search.clock.monotonic()
-    for number in range(len(pairs)):
-        if counted and 2 * number >= allowed:
-            break
-        if not counted and number and search.clock.monotonic() - began > allowed * number / (number + 1):
-            break
-        losses = []
-        for fold in (2 * number, 2 * number + 1):
-            at_random = fold % 2 == 1
-            task = FitTask(
-                id=fold,
-                candidate=candidate.name,
-                algorithm=candidate.algorithm,
-                params=candidate.params,
-                representation=representation,
-                fold=fold,
-                seed=search.seed,
-                threads=1,  # a second one waits for the first at every step
-                apart=search.grouped and not at_random,
-                at_random=at_random,
-                soft_seconds=float("inf") if counted else allowed / 2,
-            )
-            outcome = session.submit(task).result()
-            if outcome.scores is None:
-                return found
-            valid = data.folds[fold][1]
-            losses.append(objective.loss(data.y[valid], outcome.scores, data.weight_of(valid)))
-        found.append((losses[0], losses[1]))
-    session.close()
-    return found
 
+    def goes_on(done: int) -> bool:
+        number = done // 2
+        if done % 2:
+            return True
+        if counted:
+            return done < allowed
+        return not number or search.clock.monotonic() - began <= allowed * number / (number + 1)
 
-def _light() -> Candidate:
-    from artificer.algorithms.base import algorithms
-    from artificer.search.candidates import modest
-
-    algorithm = algorithms()[LEARNER]
-    return Candidate(LEARNER, LEARNER, modest(algorithm), algorithm.tags.representation)
+    losses = light_losses(
+        search,
+        [(fold, at_random) for pair in pairs for fold, at_random in zip(pair, (False, True), strict=True)],
+        goes_on=goes_on,
+        soft_seconds=float("inf") if counted else allowed / 2,
+    )
+    return list(zip(losses[::2], losses[1::2], strict=False))
 
 
 def _bounded(search: SearchRequest, plan: SplitPlan, seed: int) -> tuple[SearchRequest, SplitPlan]:

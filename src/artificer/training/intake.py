@@ -45,6 +45,7 @@ def prepare_for(problem: Problem, frame: Any, basis: pl.DataFrame | None = None)
     from artificer.tables.prepare import prepare
 
     data = problem.data
+    units = {} if problem.cleaning.mode == "off" else _units(frame if basis is None else basis)
     prepared = prepare(
         frame,
         target=data.target,
@@ -57,8 +58,23 @@ def prepare_for(problem: Problem, frame: Any, basis: pl.DataFrame | None = None)
         as_is=data.as_is,
         positive=data.positive,
         basis=basis,
+        units=units,
     )
     return replace(prepared, contract=replace(prepared.contract, levels=problem.levels))
+
+
+def _units(table: Any) -> dict[str, tuple[str, ...]]:
+    """Columns of numbers that write their unit in several ways, and those ways."""
+    import polars as pl
+
+    from artificer.quality.mending.sheet import Sheet
+    from artificer.quality.mending.units import unit_endings
+    from artificer.tables.door import to_polars
+
+    frame = to_polars(table)
+    sheet = Sheet.of(frame.select(name for name, dtype in frame.schema.items() if dtype == pl.String))
+    found = {name: unit_endings(column) for name, column in sheet.columns.items()}
+    return {name: endings for name, endings in found.items() if endings}
 
 
 def findings_of(problem: Problem, prepared: Prepared, test_rows: Ints) -> tuple[Json, ...]:

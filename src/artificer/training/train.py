@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import os
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from contextlib import closing
 from dataclasses import replace
 from pathlib import Path
@@ -85,9 +85,15 @@ def _train(request: TrainingRequest, executor: ProcessExecutor) -> TrainingRun:
         test_rows, times = in_time(test_rows, plan.times), plan.times
         findings = findings_of(problem, prepared, test_rows)
     measured_by = chosen_metric(problem, prepared)
+    parted = plan.take(train_rows)
+
+    def search_of(table: Prepared) -> SearchRequest:
+        return _search_request(request, table, train_rows, parted, measured_by, stages, executor)
+
+    with stages.stage("clean"):
+        prepared = _mended(request, prepared, train_rows, search_of)
     with stages.stage("search"):
-        parted = plan.take(train_rows)
-        wanted = _search_request(request, prepared, train_rows, parted, measured_by, stages, executor)
+        wanted = search_of(prepared)
         wanted, kept = allowance(wanted, parted) if request.recipe is None else (wanted, 0.0)
         found = run_search(wanted) if request.recipe is None else refit(request.recipe, wanted)
     with stages.stage("contrast"):
@@ -125,6 +131,19 @@ def _train(request: TrainingRequest, executor: ProcessExecutor) -> TrainingRun:
         bundle=path,
         sha256=digest,
     )
+
+
+def _mended(
+    request: TrainingRequest, prepared: Prepared, train_rows: Ints, search_of: Callable[[Prepared], SearchRequest]
+) -> Prepared:
+    """The table with what a paired cross-validation shows to be worth mending."""
+    if request.problem.cleaning.mode != "proven":
+        return prepared
+    from artificer.training.mends import proven
+
+    request.watch("looking for cells to mend", None, None)
+    prepared, _, note = proven(prepared, train_rows, search_of)
+    return prepared if note is None else replace(prepared, notes=(*prepared.notes, note))
 
 
 def early_executor(request: TrainingRequest) -> ProcessExecutor:

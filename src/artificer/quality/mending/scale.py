@@ -23,7 +23,7 @@ INSIDE = 0.005
 
 @dataclass(frozen=True, slots=True)
 class ScaleRule:
-    """Numbers from `low` to `high` are to be multiplied by `factor`. Between them and the bulk there is a gap."""
+    """Numbers from `low` to `high` are to be multiplied by `factor`; towards the bulk they end midway in the gap."""
 
     low: float
     high: float
@@ -91,5 +91,15 @@ def scale_rule(numbers: Doubles) -> ScaleRule | None:
             continue
         if np.unique(out).size < 2 or abs(float(np.median(back) - np.median(bulk))) > spread / 2:
             continue
-        return ScaleRule(float(10 ** (out[0] - 1e-9)), float(10 ** (out[-1] + 1e-9)), factor)
+        return _rule(out, bulk, factor)
     return None
+
+
+def _rule(out: Doubles, bulk: Doubles, factor: float) -> ScaleRule:
+    """A rule for numbers that were not seen as well: all that would fall into the bulk, up to the middle of the gap."""
+    shift = float(np.log10(factor))
+    if shift > 0:
+        low, high = min(out[0], bulk[0] - shift), (out[-1] + bulk[0]) / 2
+    else:
+        low, high = (out[0] + bulk[-1]) / 2, max(out[-1], bulk[-1] - shift)
+    return ScaleRule(float(10 ** (low - 1e-9)), float(10 ** (high + 1e-9)), factor)

@@ -36,18 +36,47 @@ def habits(sheet: Sheet) -> Iterator[Change]:
     for column in sheet.columns.values():
         if column.typed or not column.repeats or len(column.distinct) > MOST_TEXTS * 5:
             continue
-        families: dict[str, list[tuple[int, str]]] = defaultdict(list)
-        for text, count in zip(column.distinct, column.counts.tolist(), strict=True):
-            if any(character.isalpha() for character in text):
-                families[plain(text)].append((count, text))
-        mapping: dict[str, str] = {}
-        for family in families.values():
-            if len(family) > 1:
-                most, best = max(family)
-                mapping |= {text: best for count, text in family if text != best and RATIO * count <= most}
+        mapping = habit_map(column)
         change = column.to(mapping, HABIT, 0.95) if mapping else None
         if change is not None:
             yield change
+
+
+def habit_map(column: Column) -> dict[str, str]:
+    """What texts should be that differ from a much more frequent one in case, space, accents or punctuation alone.
+
+    Examples
+    --------
+    >>> habit_map(Column("method", np.array(["Dry mill"] * 6 + ["DRY MILL", "Wet"], dtype=object)))
+    {'DRY MILL': 'Dry mill'}
+    """
+    families: dict[str, list[tuple[int, str]]] = defaultdict(list)
+    for text, count in zip(column.distinct, column.counts.tolist(), strict=True):
+        if any(character.isalpha() for character in text):
+            families[plain(text)].append((count, text))
+    mapping: dict[str, str] = {}
+    for family in families.values():
+        if len(family) > 1:
+            most, best = max(family)
+            mapping |= {text: best for count, text in family if text != best and RATIO * count <= most}
+    return mapping
+
+
+def spelling_of(column: Column) -> dict[str, str]:
+    """What every misspelt text of a column should be, told by the column alone.
+
+    Examples
+    --------
+    >>> towns = np.array(["Bergen"] * 40 + ["BERGEN", "Bergn"] + ["Oslo"] * 40, dtype=object)
+    >>> spelling_of(Column("town", towns))
+    {'BERGEN': 'Bergen', 'Bergn': 'Bergen'}
+    """
+    if not column.repeats or len(column.distinct) > MOST_TEXTS * 5:
+        return {}
+    habit = habit_map(column)
+    texts = np.array([habit.get(text, text) for text in column.texts], dtype=object) if habit else column.texts
+    typo, _ = typo_map(Column(column.name, texts))
+    return {text: typo.get(meant, meant) for text, meant in habit.items()} | typo
 
 
 def typos(sheet: Sheet) -> Iterator[Change]:

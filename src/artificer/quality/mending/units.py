@@ -61,6 +61,18 @@ def unit_map(column: Column) -> dict[str, str]:
     return {text: _written(number) for text, (number, unit) in read.items() if unit}
 
 
+def unit_endings(column: Column) -> tuple[str, ...]:
+    """The units that `unit_map` would strip, as they are written.
+
+    Examples
+    --------
+    >>> unit_endings(Column("a", np.array(["12.0 oz", "12 oz.", "16"] * 20, dtype=object)))
+    ('oz', 'oz.')
+    """
+    found = {parts[1] for text in unit_map(column) if (parts := _parts(text)) is not None}
+    return tuple(sorted(found))
+
+
 def _parts(text: str) -> tuple[float, str] | None:
     found = _NUMBER.match(text)
     if found is None or any(character.isdigit() for character in found[2]):
