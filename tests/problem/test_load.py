@@ -27,7 +27,7 @@ REFUSED = [
     ('target = "y"', 1, '"target" does not belong to the top of the file; move it to [data]'),
     (f"{GOOD}[loop]\nrequirements = []", 4, "move it to the top of the file, above every section"),
     (f"{GOOD}[trainning]\nseed = 1", 3, 'there is no section [trainning]; did you mean "training"?'),
-    (f"{GOOD}[zzzz]\nseed = 1", 3, "there is no section [zzzz]; the sections are data, training, stores"),
+    (f"{GOOD}[zzzz]\nseed = 1", 3, "there is no section [zzzz]; the sections are data, training, cleaning"),
     # wrong types
     ("data = 3", 1, "data must be a section that starts with the line [data]"),
     ('[[data]]\ntarget = "y"', 1, "data must be a section"),
