@@ -189,3 +189,16 @@ def test_measurements_of_one_thing_stay_together(noise: float, found: bool) -> N
     if plan.groups is not None:
         assert "measured repeatedly" in plan.notes[0]
         assert len(np.unique(plan.groups * 1000 + things)) == len(np.unique(plan.groups)) < 170
+
+
+def test_a_long_text_that_stands_twice_is_a_copy() -> None:
+    rng = np.random.default_rng(8)
+    words = np.array(["tea", "box", "good", "stale", "again", "never", "sweet", "cheap", "taste", "price"])
+    texts = [" ".join(rng.choice(words, 25)) for _ in range(200)]
+    short = [" ".join(rng.choice(words, 3)) for _ in range(300)]
+    frame = pl.DataFrame({"review": texts + texts[:20] + short})
+    plan = plan_of(frame.with_columns(y=pl.Series(rng.integers(0, 2, 520))))
+    assert plan.kind == "group"
+    assert plan.groups is not None
+    assert len(np.unique(plan.groups)) == 500
+    assert plan_of(pl.DataFrame({"review": short, "y": rng.integers(0, 2, 300)})).kind == "random"

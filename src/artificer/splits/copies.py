@@ -63,6 +63,9 @@ OTHERS = 0.5
 REPEATED_SHARE = 0.3
 """Where things are measured repeatedly a large share of the rows is."""
 
+LONG_TEXT = 80
+"""Characters from which on equal texts are copies."""
+
 ASKED, LEAST_ASKED, CELLS = 300, 40, 3e8
 """Rows whose nearest others are looked for: fewer where the table has more cells."""
 
@@ -90,18 +93,47 @@ def find_copies(table: Table, seed: int = 0) -> Copies | None:
     >>> len(np.unique(found.codes)), found.evidence.numbers["rows"]
     (100, 200.0)
     """
-    n = len(table.blocks)
-    columns = _cells(table, STEPS)
-    if n < FEWEST_ROWS or len(columns) < FEWEST_COLUMNS:
+    if len(table.blocks) < FEWEST_ROWS:
         return None
     rng = np.random.default_rng(seed)
+    return _same_rows(table, rng) or _same_things(table, rng) or _same_texts(table)
+
+
+def _same_rows(table: Table, rng: np.random.Generator) -> Copies | None:
+    columns = _cells(table, STEPS)
+    if len(columns) < FEWEST_COLUMNS:
+        return None
     what = "copies of others, equal or almost so in nearly all of"
-    found = _told(columns, _linked(columns, rng), rng, LEAST_SHARE, ALONE, what)
-    if found is not None or n > MOST_ROWS or table.blocks.numbers.shape[1] < FEWEST_MEASURED:
-        return found
-    coarse = _cells(table, COARSE_STEPS)
+    return _told(columns, _linked(columns, rng), rng, LEAST_SHARE, ALONE, what)
+
+
+def _same_things(table: Table, rng: np.random.Generator) -> Copies | None:
+    """Rows of things that were measured repeatedly."""
+    if len(table.blocks) > MOST_ROWS or table.blocks.numbers.shape[1] < FEWEST_MEASURED:
+        return None
+    columns = _cells(table, COARSE_STEPS)
+    if len(columns) < FEWEST_MEASURED:
+        return None
     what = "measured repeatedly, as they agree roughly with others in most of"
-    return _told(coarse, _alike(coarse, rng), rng, REPEATED_SHARE, OTHERS, what)
+    return _told(columns, _alike(columns, rng), rng, REPEATED_SHARE, OTHERS, what)
+
+
+def _same_texts(table: Table) -> Copies | None:
+    """Rows that share a text so long that nobody writes it twice."""
+    for j, name in enumerate(table.names(Kind.TEXTS)):
+        texts = table.blocks.texts[:, j].tolist()
+        codes = _codes(np.array([t if len(t) >= LONG_TEXT else f"row {i}" for i, t in enumerate(texts)], dtype=object))
+        sizes = np.bincount(codes.astype(np.int64))
+        rows, sets = int(sizes[sizes > 1].sum()), int((sizes > 1).sum())
+        if rows < max(LEAST_SHARE * len(texts), 4) or sizes.max() > MOST_COPIES:
+            continue
+        sentence = (
+            f'{rows:,} rows ({rows / len(texts):.1%}) share their "{name}", a text of {LONG_TEXT} characters or more, '
+            f"with another ({sets:,} sets)"
+        )
+        numbers = {"rows": float(rows), "sets": float(sets), "share": rows / len(texts)}
+        return Copies(Evidence("copies", name, True, sentence, numbers), codes.astype(np.int64))
+    return None
 
 
 def _told(

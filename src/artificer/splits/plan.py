@@ -197,5 +197,5 @@ def _with_copies(table: Table, groups: Ints | None, notes: list[Evidence], seed:
     follows = largest <= max(LARGEST * len(joined), before)
     tail = ", so they are on one side of the split" if follows else "; they join too many groups to be kept together"
     seen = found.evidence
-    notes.append(Evidence("copies", None, follows, seen.sentence + tail, seen.numbers))
+    notes.append(Evidence("copies", seen.column, follows, seen.sentence + tail, seen.numbers))
     return joined if follows else groups
