@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import threading
 from pathlib import Path
 from typing import Any
 
@@ -138,3 +139,28 @@ def test_an_empty_journal_can_be_asked(tmp_path: Path) -> None:
     assert query(path, "select count(*) from labelled")["rows"] == [[0]]
     assert status(path)["first_at"] is None
     assert seal(path, 9 * DAY).entries == 0
+
+
+def test_a_sealing_waits_for_a_forgetting(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What one has written and not yet recorded is no orphan to the other."""
+    path = tmp_path / "journal.sqlite"
+    filled(path, 2 * DAY)
+    write, seen = keeping.write_segment, []
+
+    def meanwhile(*given: Any) -> Any:
+        segment = write(*given)
+        other = threading.Thread(target=lambda: seen.append(seal(path, 9 * DAY)))
+        other.start()
+        other.join(0.3)
+        assert other.is_alive()
+        others.append(other)
+        return segment
+
+    others: list[threading.Thread] = []
+    monkeypatch.setattr(keeping, "write_segment", meanwhile)
+    forget(path, "who", SUBJECT)
+    for other in others:
+        other.join()
+    assert {found.orphans for found in seen} == {0}
+    assert verify(path)["damaged"] == []
+    assert counts(path).predictions == 64

@@ -18,7 +18,7 @@ from artificer.errors import JournalError
 from artificer.journal.entries import OUTCOMES, PREDICTIONS, OutcomeEntry, PredictionEntry, encode, group_header
 from artificer.journal.frames import ID, RAW, to_entries
 from artificer.journal.reader import DamagedGroup, Piece, entries_of, pieces, segment_frame
-from artificer.journal.sealing import DAY, changing, day_of, shrink
+from artificer.journal.sealing import DAY, changing, day_of, keeping, shrink
 from artificer.journal.segments import Segment, check_segment, folder_of, write_segment
 from artificer.journal.store import Connection, note, open_for_reading, record_segments, segments_of
 from artificer.problem.places import Place
@@ -51,7 +51,11 @@ def forget(path: Place, column: str, value: str) -> Forgotten:
     JournalError
         The journal cannot be read or written; then nothing of it has changed.
     """
-    text = canonical_text(value)
+    with keeping(path):
+        return _forget(path, column, canonical_text(value))
+
+
+def _forget(path: Place, column: str, text: str) -> Forgotten:
     damaged: list[DamagedGroup] = []
     replaced: list[Segment] = []
     written: list[Segment] = []
@@ -167,7 +171,7 @@ def retain(path: Place, since: float) -> int:
     with closing(open_for_reading(path)) as connection:
         if not any(piece.max_at < bound for piece in pieces(connection, path, None, until=bound)):
             return 0
-    with changing(path) as connection:
+    with keeping(path), changing(path) as connection:
         old = [piece for piece in pieces(connection, path, None, until=bound) if piece.max_at < bound]
         files = [piece.segment for piece in old if piece.segment is not None]
         connection.executemany("delete from segments where number = ?", [(s.number,) for s in files])

@@ -11,7 +11,7 @@ import sqlite3
 import time
 from collections import defaultdict
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import closing
+from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -73,7 +73,22 @@ def seal(path: Place, before: float, contract_of: ContractOf = lambda version: N
     """
     if not isinstance(path, Path):  # a database keeps its groups
         return Sealed(0, 0, 0, 0, ())
-    bound = before // DAY * DAY
+    with keeping(path):
+        return _seal(path, before // DAY * DAY, contract_of, rows)
+
+
+@contextmanager
+def keeping(path: Place) -> Iterator[None]:
+    """Hold the sealed files against others that make or remove some: one's unrecorded file is another's orphan."""
+    turn = Turn(folder_of(path) / "keeping" if isinstance(path, Path) else path)
+    try:
+        with turn.taken():
+            yield
+    finally:
+        turn.close()
+
+
+def _seal(path: Path, bound: float, contract_of: ContractOf, rows: int) -> Sealed:
     folder = folder_of(path)
     orphans = _remove_orphans(path, folder)
     damaged: list[DamagedGroup] = []
