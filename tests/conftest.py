@@ -173,13 +173,13 @@ def make_project(tmp_path: Path) -> Callable[..., Shop]:
 
 
 @pytest.fixture(scope="session")
-def postgres(tmp_path_factory: pytest.TempPathFactory) -> Iterator[int]:
+def postgres() -> Iterator[int]:
     """The port of a PostgreSQL server on loopback (user ``artificer``); tests that need it skip where there is none."""
     from artificer.testing import postgres as server
 
     if not server.installed():
         pytest.skip(server.INSTALL)
-    with server.running(tmp_path_factory.mktemp("postgres")) as port:
+    with server.running() as port:
         yield port
 
 

@@ -12,21 +12,25 @@ from collections.abc import Sequence
 from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from artificer.errors import JournalError
 from artificer.journal.entries import OUTCOMES, PREDICTIONS, OutcomeEntry, PredictionEntry, encode, group_header
 from artificer.journal.frames import ID, RAW, to_entries
-from artificer.journal.reader import DamagedGroup, Piece, entries_of, pieces, segment_frame
+from artificer.journal.reader import DamagedGroup, Piece, all_pieces, entries_of, opened, pieces, segment_frame
 from artificer.journal.sealing import DAY, changing, day_of, keeping, shrink
 from artificer.journal.segments import Segment, check_segment, folder_of, write_segment
-from artificer.journal.store import Connection, note, open_for_reading, record_segments, segments_of
+from artificer.journal.store import Connection, note, open_for_reading, parts_of, record_segments
 from artificer.problem.places import Place
 from artificer.tables.cells import canonical_text
 from artificer.types import Json
 
 if TYPE_CHECKING:
     import polars as pl
+
+
+AUDIT: Final = 20
+"""So many records of the audit are shown, the newest."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,16 +55,27 @@ def forget(path: Place, column: str, value: str) -> Forgotten:
     JournalError
         The journal cannot be read or written; then nothing of it has changed.
     """
-    with keeping(path):
-        return _forget(path, column, canonical_text(value))
+    ids: set[str] = set()
+    done: list[Forgotten] = []
+    parts = parts_of(path)
+    # An outcome may lie in another file than its prediction, and be met before it.
+    for part in parts if len(parts) == 1 else [*parts, *parts]:
+        with keeping(part):
+            done.append(_forget(part, column, canonical_text(value), ids))
+    return Forgotten(
+        predictions=sum(each.predictions for each in done),
+        outcomes=sum(each.outcomes for each in done),
+        segments=sum(each.segments for each in done),
+        damaged=tuple(found for each in done[: len(parts)] for found in each.damaged),
+    )
 
 
-def _forget(path: Place, column: str, text: str) -> Forgotten:
+def _forget(path: Place, column: str, text: str, ids: set[str]) -> Forgotten:
+    """Forget in one file, and the outcomes of `ids` too, to which those found here are added."""
     damaged: list[DamagedGroup] = []
     replaced: list[Segment] = []
     written: list[Segment] = []
     removed = {PREDICTIONS: 0, OUTCOMES: 0}
-    ids: set[str] = set()
     try:
         with changing(path) as connection:
             if isinstance(path, Path):
@@ -68,7 +83,8 @@ def _forget(path: Place, column: str, text: str) -> Forgotten:
             for kind in (PREDICTIONS, OUTCOMES):
                 for piece in pieces(connection, path, kind):
                     gone = _ids_of(connection, path, piece, column, text, damaged) if kind == PREDICTIONS else ids
-                    ids |= gone
+                    if kind == PREDICTIONS:
+                        ids |= gone
                     if not gone:
                         continue
                     if piece.segment is None:
@@ -167,7 +183,10 @@ def _without_in_segment(path: Place, segment: Segment, ids: set[str]) -> tuple[l
 
 def retain(path: Place, since: float) -> int:
     """Drop the entries of days that ended before `since`; returns how many."""
-    bound = since // DAY * DAY
+    return sum(_retain(part, since // DAY * DAY) for part in parts_of(path))
+
+
+def _retain(path: Place, bound: float) -> int:
     with closing(open_for_reading(path)) as connection:
         if not any(piece.max_at < bound for piece in pieces(connection, path, None, until=bound)):
             return 0
@@ -194,15 +213,15 @@ def verify(path: Place) -> Json:
     """Hold every group and segment to its checksum; ``damaged`` names those that fail, whose entries cannot be read."""
     damaged: list[DamagedGroup] = []
     checked = {"groups": 0, "segments": 0, "entries": 0}
-    with closing(open_for_reading(path)) as connection:
-        for piece in pieces(connection, path, None):
+    with opened(path) as parts:
+        for (connection, part), piece in all_pieces(parts, None):
             checked["entries"] += piece.count
-            if piece.segment is None or not isinstance(path, Path):
+            if piece.segment is None or not isinstance(part, Path):
                 checked["groups"] += 1
-                entries_of(connection, path, piece, damaged)
+                entries_of(connection, part, piece, damaged)
                 continue
             checked["segments"] += 1
-            reason = check_segment(folder_of(path), piece.segment)
+            reason = check_segment(folder_of(part), piece.segment)
             if reason is not None:
                 damaged.append(DamagedGroup(piece.segment.number, piece.count, reason, piece.segment.name))
     lost = sum(group.count for group in damaged)
@@ -215,22 +234,22 @@ def verify(path: Place) -> Json:
 
 def status(path: Place) -> Json:
     """How much the journal holds, sealed and not, since when, and what was last done to it."""
-    with closing(open_for_reading(path)) as connection:
-        all_pieces = pieces(connection, path, None)
-        sealed = segments_of(connection)
-        audit = _audit(connection)
-    files = [path.with_name(path.name + end) for end in ("", "-wal")] if isinstance(path, Path) else []
+    with opened(path) as parts:
+        found = [piece for _, piece in all_pieces(parts, None)]
+        sealed = [piece.segment for piece in found if piece.segment is not None]
+        audit = sorted((record for part in parts for record in _audit(part[0])), key=lambda r: -r["at"])[:AUDIT]
+        files = [p.with_name(p.name + end) for _, p in parts if isinstance(p, Path) for end in ("", "-wal")]
     counted = {
-        name: sum(piece.count for piece in all_pieces if piece.kind == kind)
+        name: sum(piece.count for piece in found if piece.kind == kind)
         for kind, name in ((PREDICTIONS, "predictions"), (OUTCOMES, "outcomes"))
     }
     return {
         **counted,
-        "first_at": min((piece.min_at for piece in all_pieces), default=None),
-        "last_at": max((piece.max_at for piece in all_pieces), default=None),
+        "first_at": min((piece.min_at for piece in found), default=None),
+        "last_at": max((piece.max_at for piece in found), default=None),
         "unsealed": {
-            "entries": sum(piece.count for piece in all_pieces if piece.segment is None),
-            "groups": len(all_pieces) - len(sealed),
+            "entries": sum(piece.count for piece in found if piece.segment is None),
+            "groups": len(found) - len(sealed),
             "bytes": sum(file.stat().st_size for file in files if file.exists()),
         },
         "sealed": {
@@ -244,7 +263,7 @@ def status(path: Place) -> Json:
     }
 
 
-def _audit(connection: Connection, newest: int = 20) -> list[Json]:
+def _audit(connection: Connection, newest: int = AUDIT) -> list[Json]:
     query = "select at, action, evidence from audit order by at desc limit ?"
     try:
         return [

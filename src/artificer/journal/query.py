@@ -15,10 +15,10 @@ from typing import Any, Final
 from artificer.errors import JournalError, UsageError
 from artificer.journal.entries import OUTCOMES, PREDICTIONS
 from artificer.journal.frames import to_frame
-from artificer.journal.reader import DamagedGroup, entries_of, pieces
+from artificer.journal.reader import DamagedGroup, all_pieces, entries_of, opened
 from artificer.journal.sealing import ContractOf
 from artificer.journal.segments import NAMES, folder_of
-from artificer.journal.store import open_for_reading
+from artificer.journal.store import parts_of
 from artificer.problem.places import Place
 from artificer.types import Json
 
@@ -70,12 +70,12 @@ def query(path: Place, sql: str, limit: int = 1000, contract_of: ContractOf = la
 def _views(connection: Any, path: Place, contract_of: ContractOf) -> list[DamagedGroup]:
     """Make the views, then take from the connection what is not needed to read them."""
     damaged: list[DamagedGroup] = []
-    folder = folder_of(path) if isinstance(path, Path) else None
+    folders = [str(folder_of(part)) + "/" for part in parts_of(path) if isinstance(part, Path)]
     for kind in (PREDICTIONS, OUTCOMES):
         parts, files = _unsealed(path, kind, contract_of, damaged)
         selects = []
-        if folder is not None and files:
-            listed = ", ".join(_quoted(str(folder / name)) for name in files)
+        if files:
+            listed = ", ".join(_quoted(name) for name in files)
             selects.append(f"select * from read_parquet([{listed}], union_by_name = true, hive_partitioning = false)")  # noqa: S608
         for number, frame in enumerate(parts):
             connection.register(f"_unsealed_{kind}_{number}", frame.to_arrow())
@@ -85,8 +85,7 @@ def _views(connection: Any, path: Place, contract_of: ContractOf) -> list[Damage
             f"create view {NAMES[kind]} as select *, make_timestamp((_at * 1e6)::bigint) as _time from ({whole})"  # noqa: S608
         )
     connection.execute(_LABELLED)
-    if folder is not None:
-        connection.execute(f"set allowed_directories = [{_quoted(str(folder) + '/')}]")
+    connection.execute(f"set allowed_directories = [{', '.join(map(_quoted, folders))}]")
     connection.execute("set enable_external_access = false")
     connection.execute("set lock_configuration = true")
     return damaged
@@ -98,13 +97,13 @@ def _unsealed(
     """Tables of what is not sealed yet, one a version, and the files' names; one of both there is, for its columns."""
     by_version: dict[str, list[Any]] = defaultdict(list)
     files: list[str] = []
-    with closing(open_for_reading(path)) as connection:
-        for piece in pieces(connection, path, kind):
+    with opened(path) as parts:
+        for (connection, part), piece in all_pieces(parts, kind):
             if piece.segment is None:
-                for entry in entries_of(connection, path, piece, damaged):
+                for entry in entries_of(connection, part, piece, damaged):
                     by_version[getattr(entry, "version", "")].append(entry)
-            elif isinstance(path, Path) and (folder_of(path) / piece.segment.name).is_file():
-                files.append(piece.segment.name)
+            elif isinstance(part, Path) and (folder_of(part) / piece.segment.name).is_file():
+                files.append(str(folder_of(part) / piece.segment.name))
             else:
                 found = piece.segment
                 damaged.append(DamagedGroup(found.number, found.count, "the file is not there", found.name))

@@ -11,23 +11,26 @@ import logging
 import math
 import sqlite3
 import zlib
-from collections.abc import Sequence
-from contextlib import closing
+from collections.abc import Iterator, Sequence
+from contextlib import ExitStack, closing, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, TypeAlias
 
 import msgspec
 
 from artificer.errors import JournalError
 from artificer.journal.entries import OUTCOMES, PREDICTIONS, OutcomeEntry, PredictionEntry, decode
 from artificer.journal.frames import AT, ID, to_entries
-from artificer.journal.segments import Segment, SegmentError, folder_of, read_segment
-from artificer.journal.store import Connection, open_for_reading, segments_of
+from artificer.journal.segments import Segment, SegmentError, chunks_of, folder_of, read_segment
+from artificer.journal.store import Connection, open_for_reading, parts_of, segments_of
 from artificer.problem.places import Place
 
 if TYPE_CHECKING:
     import polars as pl
+
+Part: TypeAlias = tuple[Connection, Place]
+"""An open file of a journal and where it lies."""
 
 _log = logging.getLogger("artificer.journal")
 
@@ -93,13 +96,13 @@ def predictions(
     batches: list[list[PredictionEntry]] = []
     ids: set[str] = set()
     enough = -math.inf
-    with closing(open_for_reading(path)) as connection:
-        for piece in sorted(pieces(connection, path, PREDICTIONS, since, until), key=_newest_first):
+    with opened(path) as parts:
+        for part, piece in sorted(all_pieces(parts, PREDICTIONS, since, until), key=_newest_first):
             if piece.max_at < enough:
                 break
             batch = [
                 entry
-                for entry in entries_of(connection, path, piece, damaged)
+                for entry in entries_of(*part, piece, damaged)
                 if since <= entry.at < until and (version is None or entry.version == version)
             ]
             batches.append(batch)
@@ -123,9 +126,9 @@ def outcomes(
 ) -> list[OutcomeEntry]:
     """Give the outcomes of a window, oldest first, each id once: the newest wins, and of equally new ones the last."""
     found: dict[str, OutcomeEntry] = {}
-    with closing(open_for_reading(path)) as connection:
-        for piece in pieces(connection, path, OUTCOMES, since, until):
-            for entry in entries_of(connection, path, piece, damaged):
+    with opened(path) as parts:
+        for part, piece in all_pieces(parts, OUTCOMES, since, until):
+            for entry in entries_of(*part, piece, damaged):
                 known = found.get(entry.id)
                 if since <= entry.at < until and (known is None or entry.at >= known.at):
                     found[entry.id] = entry
@@ -158,44 +161,77 @@ def made_in(
 
     The same predictions as :func:`predictions` gives, without making an object of every sealed one.
     """
+    with opened(path) as parts:
+        found = all_pieces(parts, PREDICTIONS, since, until)
+        # Only where ids came twice can this be too few.
+        cut = max(since, _newest_since(found, until, limit))
+        made, whole = _made(found, cut, until, limit, columns, damaged)
+        if not whole and cut > since:
+            made, _ = _made(found, since, until, limit, columns, None)
+    return made
+
+
+def _newest_since(found: Sequence[tuple[Part, Piece]], until: float, limit: int) -> float:
+    """A time from which on there are `limit` entries or more, as pieces and their row groups say without being read."""
+    chunks: list[tuple[int, float, float]] = []
+    for (_, place), piece in found:
+        if piece.segment is not None and isinstance(place, Path):
+            chunks += chunks_of(folder_of(place), piece.segment)
+        else:
+            chunks.append((piece.count, piece.min_at, piece.max_at))
+    count = 0
+    for rows, low, _ in sorted((chunk for chunk in chunks if chunk[2] < until), key=lambda chunk: -chunk[1]):
+        count += rows
+        if count >= limit:
+            return low
+    return -math.inf
+
+
+def _made(
+    found_in: Sequence[tuple[Part, Piece]],
+    since: float,
+    until: float,
+    limit: int,
+    columns: Sequence[str],
+    damaged: list[DamagedGroup] | None,
+) -> tuple[Made, bool]:
+    """The newest predictions from `since` on, and whether they are `limit`."""
     import polars as pl
 
     entries: list[PredictionEntry] = []
     frames: list[tuple[pl.DataFrame, dict[str, str]]] = []
     keys: list[pl.DataFrame] = []
     count, enough = 0, -math.inf
-    with closing(open_for_reading(path)) as connection:
-        for piece in sorted(pieces(connection, path, PREDICTIONS, since, until), key=_newest_first):
-            if piece.max_at < enough:
-                break
-            if piece.segment is None:
-                batch = [e for e in entries_of(connection, path, piece, damaged) if since <= e.at < until]
-                key = pl.DataFrame(
-                    {ID: [e.id for e in batch], AT: [e.at for e in batch]}, {ID: pl.String, AT: pl.Float64}
-                )
-                place, first = -1, len(entries)
-                entries += batch
-            else:
-                found = segment_frame(path, piece.segment, damaged, columns)
-                if found is None:
-                    continue
-                frame = found[0].filter(pl.col(AT).is_between(since, until, closed="left"))
-                key, place, first = frame.select(ID, AT), len(frames), 0
-                frames.append((frame, found[1]))
-            keys.append(key.with_columns(_place=pl.lit(place), _row=pl.int_range(first, first + key.height)))
-            count += key.height
-            if enough == -math.inf and count >= limit:
-                enough = pl.concat([k.select(AT) for k in keys])[AT].min()  # type: ignore[assignment]
+    for part, piece in sorted(found_in, key=_newest_first):
+        if piece.max_at < max(enough, since):
+            break
+        if piece.segment is None:
+            batch = [e for e in entries_of(*part, piece, damaged) if since <= e.at < until]
+            key = pl.DataFrame({ID: [e.id for e in batch], AT: [e.at for e in batch]}, {ID: pl.String, AT: pl.Float64})
+            place, first = -1, len(entries)
+            entries += batch
+        else:
+            found = segment_frame(part[1], piece.segment, damaged, columns, since)
+            if found is None:
+                continue
+            frame = found[0].filter(pl.col(AT).is_between(since, until, closed="left"))
+            key, place, first = frame.select(ID, AT), len(frames), 0
+            frames.append((frame, found[1]))
+        keys.append(key.with_columns(_place=pl.lit(place), _row=pl.int_range(first, first + key.height)))
+        count += key.height
+        if enough == -math.inf and count >= limit:
+            enough = pl.concat([k.select(AT) for k in keys])[AT].min()  # type: ignore[assignment]
     if not keys:
-        return Made([], [])
+        return Made([], []), False
     # The piece that is read last is the oldest: of equal ids its entry counts, as everywhere.
     chosen = pl.concat(reversed(keys)).unique(ID, keep="first", maintain_order=True)
     chosen = chosen.sort(AT, maintain_order=True).tail(limit)
     rows = {key[0]: part["_row"] for key, part in chosen.partition_by("_place", as_dict=True).items()}
-    return Made(
+    made = Made(
         [entries[row] for row in rows.get(-1, ())],
         [(frame[rows[place]], styles) for place, (frame, styles) in enumerate(frames) if place in rows],
     )
+    return made, chosen.height == limit
 
 
 def outcomes_of(
@@ -207,12 +243,12 @@ def outcomes_of(
     wanted = pl.DataFrame({ID: ids}, {ID: pl.String})
     known: dict[str, OutcomeEntry] = {}
     among = set(ids)
-    with closing(open_for_reading(path)) as connection:
-        for piece in pieces(connection, path, OUTCOMES, since):
+    with opened(path) as parts:
+        for part, piece in all_pieces(parts, OUTCOMES, since):
             if piece.segment is None:
-                found: list[Any] = entries_of(connection, path, piece, damaged)
+                found: list[Any] = entries_of(*part, piece, damaged)
             else:
-                read = segment_frame(path, piece.segment, damaged)
+                read = segment_frame(part[1], piece.segment, damaged)
                 chosen = None if read is None else read[0].join(wanted, on=ID, how="semi", maintain_order="left")
                 found = [] if read is None or chosen is None else list(to_entries(OUTCOMES, chosen, read[1]))
             for entry in found:
@@ -246,13 +282,13 @@ def counts(path: Place, since: float = -math.inf, until: float = math.inf) -> Co
     groups except at the window's edges."""
     totals = {PREDICTIONS: 0, OUTCOMES: 0}
     first, last = math.inf, -math.inf
-    with closing(open_for_reading(path)) as connection:
-        for piece in pieces(connection, path, None, since, until):
+    with opened(path) as parts:
+        for part, piece in all_pieces(parts, None, since, until):
             if piece.min_at >= since and piece.max_at < until:
                 totals[piece.kind] += piece.count
                 first, last = min(first, piece.min_at), max(last, piece.max_at)
                 continue
-            for entry in entries_of(connection, path, piece, None):
+            for entry in entries_of(*part, piece, None):
                 if since <= entry.at < until:
                     totals[piece.kind] += 1
                     first, last = min(first, entry.at), max(last, entry.at)
@@ -265,7 +301,23 @@ def _by_time(entry: Any) -> float:
     return at
 
 
-def _newest_first(piece: Piece) -> tuple[float, int, int]:
+@contextmanager
+def opened(path: Place) -> Iterator[list[Part]]:
+    """Open every file of a journal for reading."""
+    with ExitStack() as stack:
+        yield [(stack.enter_context(closing(open_for_reading(part))), part) for part in parts_of(path)]
+
+
+def all_pieces(
+    parts: Sequence[Part], kind: int | None, since: float = -math.inf, until: float = math.inf
+) -> list[tuple[Part, Piece]]:
+    """The pieces of all files that touch a window, each with its file, in the order of writing."""
+    found = [(part, piece) for part in parts for piece in pieces(*part, kind, since, until)]
+    return sorted(found, key=lambda pair: pair[1].order) if len(parts) > 1 else found
+
+
+def _newest_first(found: tuple[Part, Piece]) -> tuple[float, int, int]:
+    piece = found[1]
     return -piece.max_at, -piece.order[0], -piece.order[1]
 
 
@@ -317,12 +369,16 @@ def entries_of(connection: Connection, path: Place, piece: Piece, damaged: list[
 
 
 def segment_frame(
-    path: Place, segment: Segment, damaged: list[DamagedGroup] | None, columns: Sequence[str] | None = None
+    path: Place,
+    segment: Segment,
+    damaged: list[DamagedGroup] | None,
+    columns: Sequence[str] | None = None,
+    since: float = -math.inf,
 ) -> tuple[pl.DataFrame, dict[str, str]] | None:
     """A sealed segment as a table, with the styles of its times; None where it is damaged, which is logged and told."""
     assert isinstance(path, Path)  # noqa: S101 (a database has no segments)
     try:
-        return read_segment(folder_of(path), segment, columns)
+        return read_segment(folder_of(path), segment, columns, since)
     except SegmentError as error:
         _log.warning(
             "the segment %s of the journal %s is damaged: %s; its %d entries are left out",

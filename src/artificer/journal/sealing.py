@@ -28,6 +28,7 @@ from artificer.journal.store import (
     note,
     open_for_reading,
     open_for_writing,
+    parts_of,
     record_segments,
     segments_of,
 )
@@ -71,10 +72,17 @@ def seal(path: Place, before: float, contract_of: ContractOf = lambda version: N
     JournalError
         The journal cannot be read, or the disk refuses the files; what was not sealed stays where it was.
     """
-    if not isinstance(path, Path):  # a database keeps its groups
-        return Sealed(0, 0, 0, 0, ())
-    with keeping(path):
-        return _seal(path, before // DAY * DAY, contract_of, rows)
+    done = []
+    for part in parts_of(path):
+        with keeping(part):
+            done.append(_seal(part, before // DAY * DAY, contract_of, rows))
+    return Sealed(
+        entries=sum(each.entries for each in done),
+        files=sum(each.files for each in done),
+        bytes=sum(each.bytes for each in done),
+        orphans=sum(each.orphans for each in done),
+        damaged=tuple(found for each in done for found in each.damaged),
+    )
 
 
 @contextmanager
@@ -88,7 +96,9 @@ def keeping(path: Place) -> Iterator[None]:
         turn.close()
 
 
-def _seal(path: Path, bound: float, contract_of: ContractOf, rows: int) -> Sealed:
+def _seal(path: Place, bound: float, contract_of: ContractOf, rows: int) -> Sealed:
+    if not isinstance(path, Path):  # a database keeps its groups
+        return Sealed(0, 0, 0, 0, ())
     folder = folder_of(path)
     orphans = _remove_orphans(path, folder)
     damaged: list[DamagedGroup] = []

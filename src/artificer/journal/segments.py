@@ -10,6 +10,7 @@ from __future__ import annotations
 import contextlib
 import hashlib
 import json
+import math
 import re
 import secrets
 from collections.abc import Sequence
@@ -107,9 +108,11 @@ def write_segment(
 
 
 def read_segment(
-    folder: Path, segment: Segment, columns: Sequence[str] | None = None
+    folder: Path, segment: Segment, columns: Sequence[str] | None = None, since: float = -math.inf
 ) -> tuple[pl.DataFrame, dict[str, str]]:
     """Read a sealed file, its page checksums verified; with `columns` only these of its features, and its own.
+
+    Row groups that end before `since` are passed over.
 
     Raises
     ------
@@ -126,13 +129,37 @@ def read_segment(
             styles = _styles(file)
             there = file.schema_arrow.names
             wanted = [n for n in there if n in OWN or columns is None or n in columns]
-            table = file.read(columns=wanted)
+            groups = [number for number, chunk in enumerate(_chunks(file)) if chunk[2] >= since]
+            table = file.read_row_groups(groups, columns=wanted)
         frame = pl.from_arrow(table)
     except (OSError, pa.ArrowException, ValueError, KeyError) as error:
         reason = " ".join(str(error).split())[:200]
         raise SegmentError("the file is not there" if isinstance(error, FileNotFoundError) else reason) from error
     assert isinstance(frame, pl.DataFrame)  # noqa: S101 (a table is never a series)
     return frame, styles
+
+
+def chunks_of(folder: Path, segment: Segment) -> list[tuple[int, float, float]]:
+    """Rows, least and greatest time of each row group, read off the file's end alone; all of it as one if damaged."""
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    try:
+        with pq.ParquetFile(folder / segment.name) as file:
+            return _chunks(file)
+    except (OSError, pa.ArrowException, ValueError):
+        return [(segment.count, segment.min_at, segment.max_at)]
+
+
+def _chunks(file: Any) -> list[tuple[int, float, float]]:
+    place = file.schema_arrow.names.index(AT)
+    found = []
+    for number in range(file.metadata.num_row_groups):
+        group = file.metadata.row_group(number)
+        # Leaves of nested columns are counted as well, so the place is looked up by its path.
+        column = next(group.column(j) for j in range(place, group.num_columns) if group.column(j).path_in_schema == AT)
+        found.append((group.num_rows, float(column.statistics.min), float(column.statistics.max)))
+    return found
 
 
 def _styles(file: Any) -> dict[str, str]:

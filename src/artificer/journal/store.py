@@ -12,7 +12,9 @@ neither, is read as it is and brought up by the first writer.
 
 from __future__ import annotations
 
+import glob
 import json
+import re
 import sqlite3
 import time
 from collections.abc import Iterator, Sequence
@@ -109,6 +111,30 @@ class Turn:
     def close(self) -> None:
         if self._file is not None:
             self._file.close()
+
+
+def part_of(place: Place, slot: int) -> Place:
+    """Where the serving process of a number journals: the first into `place`, each other into a file of its own.
+
+    Processes that share one file wait for each other's syncs; files that lie side by side are read as one.
+
+    Examples
+    --------
+    >>> part_of(Path("home/journal.sqlite"), 0).name, part_of(Path("home/journal.sqlite"), 2).name
+    ('journal.sqlite', 'journal.w2.sqlite')
+    """
+    if slot == 0 or isinstance(place, StoreURL):
+        return place
+    return place.with_name(f"{place.stem}.w{slot}{place.suffix}")
+
+
+def parts_of(place: Place) -> list[Place]:
+    """The files of a journal that are there, its own first."""
+    if isinstance(place, StoreURL):
+        return [place]
+    others = place.parent.glob(f"{glob.escape(place.stem)}.w*{glob.escape(place.suffix)}")
+    number = re.compile(re.escape(place.stem) + r"\.w[0-9]+" + re.escape(place.suffix))
+    return [place, *sorted(other for other in others if number.fullmatch(other.name))]
 
 
 def exists(place: Place) -> bool:

@@ -78,6 +78,7 @@ class Journal:
     Examples
     --------
     >>> import tempfile
+    >>> from pathlib import Path
     >>> from artificer.journal.entries import OutcomeEntry
     >>> from artificer.journal.reader import outcomes
     >>> with tempfile.TemporaryDirectory() as folder:

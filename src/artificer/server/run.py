@@ -20,6 +20,7 @@ from typing import TYPE_CHECKING, Any, Final
 from artificer.access.audit import Audit
 from artificer.access.tokens import Keyring
 from artificer.errors import UsageError
+from artificer.journal.store import part_of
 from artificer.journal.writer import Journal
 from artificer.server.admission import Admission
 from artificer.server.app import Service
@@ -68,7 +69,10 @@ def run_server(
     """
     context = tls_context(options)
     listener = listen(options) if listener is None else listener
-    with contextlib.closing(listener), Journal(options.journal) as journal:
+    with (
+        contextlib.closing(listener),
+        Journal(part_of(options.journal, 0 if sharing is None else sharing.slot)) as journal,
+    ):
         audit = Audit(options.audit)
         loader = partial(load, plan=options.guards)
         champion = Champion(Path(options.pointer), poll=options.poll, loader=loader)

@@ -6,6 +6,7 @@ import os
 import shutil
 import socket
 import subprocess
+import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -25,8 +26,18 @@ def installed() -> bool:
 
 
 @contextmanager
-def running(folder: Path) -> Iterator[int]:
-    """Start a server whose files lie in `folder`; gives its port on 127.0.0.1, user ``artificer``, any password."""
+def running() -> Iterator[int]:
+    """Start a server in a temporary folder; gives its port on 127.0.0.1, user ``artificer``, any password."""
+    # Not in pytest's folder, which other users may not enter.
+    with (
+        tempfile.TemporaryDirectory(prefix="artificer-postgres-", ignore_cleanup_errors=True) as name,
+        _running(Path(name)) as port,
+    ):
+        yield port
+
+
+@contextmanager
+def _running(folder: Path) -> Iterator[int]:
     initdb, postgres, ready = program("initdb"), program("postgres"), program("pg_isready")
     if initdb is None or postgres is None or ready is None:
         raise FileNotFoundError(INSTALL)
@@ -34,8 +45,6 @@ def running(folder: Path) -> Iterator[int]:
     user = "postgres" if os.geteuid() == 0 else None
     if user:
         shutil.chown(folder, user)
-        for parent in folder.parents[:3]:
-            parent.chmod(parent.stat().st_mode | 0o055)
     data = str(folder / "data")
     made = [initdb, "-D", data, "-U", "artificer", "--auth=trust", "-E", "UTF8"]
     subprocess.run(made, user=user, check=True, cwd=folder, stdout=subprocess.DEVNULL)  # noqa: S603
