@@ -240,3 +240,22 @@ def test_the_public_names_are_sorted_and_there() -> None:
     assert all(hasattr(artificer, name) for name in artificer.__all__)
     with pytest.raises(AttributeError, match="no attribute 'Regresor'"):
         _ = artificer.Regresor
+
+
+def test_a_code_for_a_missing_cell_is_missing_to_the_finished_model(tmp_path: Path) -> None:
+    rng = np.random.default_rng(8)
+    size = rng.normal(30, 4, 400)
+    noted = np.where(rng.random(400) < 0.1, -999.0, size)
+    run = artificer.train(
+        pl.DataFrame({"size": noted, "y": size + rng.normal(size=400)}), "y", budget="2 fits", folder=tmp_path
+    )
+    finding = next(item for item in run.document["findings"] if item["rule"] == "disguised_missing")
+    assert (finding["column"], finding["applied"], finding["count"]) == ("size", True, int((noted == -999).sum()))
+    asked = pl.DataFrame({"size": [-999.0, None, 31.0]})
+    code, missing, usual = run.model.predict(asked)
+    assert code == missing != usual
+    bundle = run.model.bundle
+    served, _ = bundle.reader.read([{"size": -999}, {"size": None}])
+    assert np.isnan(served.numbers).all()
+    kept = artificer.train(pl.DataFrame({"size": noted, "y": size}), "y", budget="1 fits", as_is=["size"])
+    assert kept.model.bundle.contract.column("size").codes == ()

@@ -83,11 +83,13 @@ def assemble(
 def metadata(contract: Contract) -> dict[str, str]:
     """What a reader in another language needs to fill the inputs and name the outputs; lists are JSON."""
     lists = {kind.value: [column.name for column in contract.of(kind)] for kind in Kind}
+    codes = {c.name: list(c.codes) for c in contract.columns if c.codes and c.kind is not None}
     return {
         "artificer.graph": "1",
         "task": str(contract.task),
         "target": contract.target,
         "classes": json.dumps(list(contract.classes), ensure_ascii=False),
+        **({"codes": json.dumps(codes, ensure_ascii=False)} if codes else {}),
         **({"levels": json.dumps(list(contract.levels))} if contract.levels else {}),
         **{name: json.dumps(names, ensure_ascii=False) for name, names in lists.items()},
     }

@@ -26,6 +26,7 @@ SPARSE_COLUMNS = 20
 EXACT = 1e-6
 ROUNDED = 0.005
 """Of a rounded sum no more than this part of the target's spread may be left, and no more than rounding leaves."""
+MOSTLY, NORMAL_95 = 0.95, 1.96
 MOST_PARTS = 15
 STRONG = 0.6
 AHEAD = 1.8
@@ -163,13 +164,11 @@ class Arithmetic(Check):
                 found, how = None if logs is None else [(int(places[j]), c) for j, c in logs], "a product of powers of"
         if found is None or len(found) < 2:
             return
-        shown = ", ".join(f'"{names[j]}" ({weight:+.4g})' for j, weight in found[:6])
-        more = f" and {len(found) - 6} more" if len(found) > 6 else ""
-        evidence = f"the target is {how} {len(found)} columns, to the last digit: {shown}{more}"
+        shown = ", ".join(f'"{names[j]}" ({weight:+.4g})' for j, weight in found)
+        evidence = f"the target is {how} {len(found)} columns, but for rounding: {shown}"
         mend = "these are its parts, known only with it; add them to data.drop"
-        n = int(rows.sum())
-        for j, _ in found:
-            yield Finding(self.name, names[j], n, table.share(n), (), "warning", evidence, mend)
+        n, parts = int(rows.sum()), tuple(names[j] for j, _ in found[:3])
+        yield Finding(self.name, None, n, table.share(n), parts, "error", evidence, mend)
 
 
 def _exact(values: Doubles, y: Doubles) -> list[tuple[int, float]] | None:
@@ -194,7 +193,7 @@ def _exact(values: Doubles, y: Doubles) -> list[tuple[int, float]] | None:
         weights, *_ = np.linalg.lstsq(unit[:, chosen], target, rcond=None)
         left = target - unit[:, chosen] @ weights
         limit = max(EXACT * spread, min(step * np.sqrt((len(chosen) + 1) / 12), ROUNDED * spread))
-        if left.std() <= limit:
+        if np.quantile(np.abs(left), MOSTLY) <= NORMAL_95 * limit:  # a few rows may be wrong in themselves
             found = [(j, float(w / scale[j])) for j, w in zip(chosen, weights, strict=True)]
             return [(j, w) for j, w in found if abs(w) * scale[j] > 2 * limit]
     return None

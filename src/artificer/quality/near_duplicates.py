@@ -24,6 +24,8 @@ HASHES, BANDS = 64, 16
 ALIKE = 0.8
 LEAST_WORDS = 8
 MUCH = 0.01
+MOST = 0.3
+"""With so many test rows seen in training the test score says little."""
 
 
 def feature_columns(table: Checked) -> list[str]:
@@ -43,12 +45,18 @@ def cell_hashes(table: Checked, names: list[str]) -> Hashes:
 
 
 def bits(hashes: Hashes) -> NDArray[np.float64]:
-    """How many bits the agreement of two rows in a column carries (p): what chance gives more often carries less."""
-    n = len(hashes)
+    """How many bits the agreement of two rows in a column carries (p): what chance gives more often carries less.
+
+    Copies of whole rows are counted once, as they are no chance.
+    """
+    _, first = np.unique(hashes.sum(axis=1), return_index=True)
+    n = len(first)
+    pairs = max(n * (n - 1) / 2, 1.0)
     out = np.zeros(hashes.shape[1])
     for j in range(hashes.shape[1]):
-        _, counts = np.unique(hashes[:, j], return_counts=True)
-        out[j] = -np.log2(max(float(((counts / n) ** 2).sum()), 1e-12))
+        _, counts = np.unique(hashes[first, j], return_counts=True)
+        agreeing = float((counts.astype(np.float64) * (counts - 1) / 2).sum())
+        out[j] = max(0.0, -np.log2((agreeing + 1) / (pairs + 1)))
     return out
 
 
@@ -204,5 +212,5 @@ class SplitOverlap(Check):
         share = count / tested
         evidence = f"{count:,} of {tested:,} test rows ({share:.1%}) are in the training rows too, in every feature"
         mend = "drop copies, or name a group column whose rows stay together"
-        severity: Severity = "warning" if share >= MUCH else "info"
+        severity: Severity = "error" if share >= MOST else "warning" if share >= MUCH else "info"
         yield Finding(self.name, None, count, table.share(count), (), severity, evidence, mend, rows=first_rows(known))

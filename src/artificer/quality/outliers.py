@@ -17,7 +17,9 @@ FAR = 8.0
 GAP = 2.0
 """So many of them lie between an outlier and the next value: a long tail has no such gap."""
 MOST = 0.002
-TAIL = 0.95
+TAIL = 0.01
+LEAST_TAIL = 20
+"""The tail is this part of the values, and at least so many of them."""
 CHANCE = 0.05
 LEAST_INDEX = 0.1
 """Tails are taken as no lighter than this; a normal one is about 0.2 here."""
@@ -88,7 +90,7 @@ def _limit(side: Doubles, chance: float) -> float | None:
     """The score from which on one side's values are outliers; None where none are."""
     if side.max() < FAR:
         return None
-    begin = float(np.quantile(side, TAIL))
+    begin = float(np.quantile(side, 1 - max(TAIL, LEAST_TAIL / len(side))))
     tail = np.sort(side[side > max(begin, 0.5)])
     if len(tail) < 2:
         return None

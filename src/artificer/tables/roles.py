@@ -122,13 +122,25 @@ def infer_roles(
             notes.append(
                 f'column "{name}": {reading.failed} cells are no {reading.reads} ({shown}) and count as missing'
             )
-        if spec.codes and spec.kind is not None:
-            notes.append(f'column "{name}": {shown_codes(spec)} stands for a missing cell')
         infinite = [text for text in spec.missing if "inf" in text.lower()]
         if infinite and spec.kind is not None:
             notes.append(f'column "{name}": infinite values ({", ".join(infinite)}) count as missing')
         specs.append(spec)
-    return tuple(specs), tuple(notes)
+    return tuple(specs), (*notes, *_code_notes(specs))
+
+
+def _code_notes(specs: Sequence[ColumnSpec]) -> list[str]:
+    """One sentence for each code, however many columns hold it."""
+    holders: dict[str, list[str]] = {}
+    for spec in specs:
+        if spec.codes and spec.kind is not None:
+            holders.setdefault(shown_codes(spec), []).append(f'"{spec.name}"')
+    notes = []
+    for codes, names in holders.items():
+        more = f" and {len(names) - 3} more" if len(names) > 3 else ""
+        which = f"column {names[0]}" if len(names) == 1 else f"columns {', '.join(names[:3])}{more}"
+        notes.append(f"{which}: {codes} stands for a missing cell")
+    return notes
 
 
 def _measured(spec: ColumnSpec, units: tuple[str, ...]) -> ColumnSpec:
