@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -260,3 +261,15 @@ def test_texts_are_compared_by_their_length_and_by_what_is_missing() -> None:
     assert "tokens" in longer.columns[0].sentence
     older = {**reference, "columns": []}  # summarised before texts fed models
     assert detect(older, said(600, 30)).columns == ()
+
+
+def test_references_of_older_bundles_are_what_the_profile_makes_today() -> None:
+    n = 60
+    numbers = np.stack([np.random.default_rng(0).normal(size=n), np.arange(n) % 3], axis=1).astype(np.float32)
+    numbers[::10, 0] = np.nan
+    strings = np.array([["a"], ["b"], ["c"]] * 20, dtype=object)
+    blocks = Blocks(numbers, strings, np.arange(n).reshape(-1, 1) * 86_400)
+    names = {Kind.NUMBERS: ["x", "k"], Kind.STRINGS: ["s"], Kind.TIMES: ["t"]}
+    older = json.loads(Path(__file__).with_name("reference_1.json").read_text(encoding="utf-8"))
+    assert summarise(blocks, names, task=Task.BINARY, classes=["n", "y"], y=np.arange(n) % 2) == older
+    assert detect(older, blocks, min_rows=10).verdict == "stable"

@@ -142,7 +142,8 @@ def _absent(found: Exploration) -> Iterator[Line]:
     if telling:
         first = telling[0]
         means = (
-            f" (mean of the target {_n(first.mean_missing)} where it is missing, {_n(first.mean_known)} elsewhere)"
+            f" ({_level(found)} {_told(found, first.mean_missing)} where it is missing, "
+            f"{_told(found, first.mean_known)} elsewhere)"
             if first.mean_missing is not None
             else ""
         )
@@ -225,6 +226,16 @@ def _q(name: str) -> str:
 def _and(names: list[str]) -> str:
     quoted = [_q(name) for name in names]
     return quoted[0] if len(quoted) == 1 else f"{', '.join(quoted[:-1])} and {quoted[-1]}"
+
+
+def _level(found: Exploration) -> str:
+    named = found.target.positive if found.target else None
+    return f"share of {_q(named)}" if named else "mean of the target"
+
+
+def _told(found: Exploration, value: float | None) -> str:
+    binary = found.target is not None and found.target.task is Task.BINARY
+    return f"{value:.1%}" if binary and value is not None else _n(value)
 
 
 def _n(value: float | None) -> str:
