@@ -8,8 +8,9 @@ harm: the journal is then read from further back.
 
 from __future__ import annotations
 
+import math
 from bisect import bisect_right
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Final
 
@@ -17,6 +18,7 @@ import msgspec
 
 from artificer.bundle.files import write_atomically
 from artificer.errors import StreamError
+from artificer.streams.base import Event
 
 FORMAT: Final = 1
 
@@ -87,11 +89,13 @@ class Checkpoint(msgspec.Struct, frozen=True):
     since : everything that was journalled before this moment is settled: published, and known to `done` or the broker.
     floors : for each partition what the broker never delivers again, as it was then.
     done : for each partition the ranges above the floor that are done.
+    newest : for each partition when the broker took the newest event that is done.
     """
 
     since: float
     floors: dict[int, int] = {}
     done: dict[int, list[list[int]]] = {}
+    newest: dict[int, float] = {}
     format: int = FORMAT
 
 
@@ -128,6 +132,8 @@ class Position:
         self._done: dict[int, Ranges] = {}
         self._floors = dict(floors)
         self._flying: set[tuple[int, int]] = set()
+        self._highest: dict[int, int] = {}
+        self._newest: dict[int, float] = dict(checkpoint.newest) if checkpoint else {}
         self.at = checkpoint.since if checkpoint else 0.0
         """Nothing is dated before this, so that a clock that is set back moves nothing out of sight."""
         for partition, ranges in (checkpoint.done if checkpoint else {}).items():
@@ -135,32 +141,52 @@ class Position:
             if checkpoint and floors.get(partition, -1) >= checkpoint.floors.get(partition, -1):
                 self._done[partition] = Ranges(ranges)
 
-    def is_done(self, partition: int, sequence: int) -> bool:
+    def is_doubtful(self, event: Event) -> bool:
+        """Whether this may not be the first delivery: a broker that was killed forgets what it has delivered."""
+        return event.redelivered or event.sequence <= self._highest.get(event.partition, -1)
+
+    def is_done(self, event: Event) -> bool:
+        """Whether the event was journalled, published and acknowledged.
+
+        One that the broker took later than all that was done is another event: of a stream made anew, whose sequences
+        begin again.
+        """
+        partition, sequence = event.partition, event.sequence
+        if event.at > self._newest.get(partition, -math.inf):
+            return False
+        if sequence <= self._floors.get(partition, -1):
+            return True
         return partition in self._done and sequence in self._done[partition]
 
-    def is_flying(self, partition: int, sequence: int) -> bool:
-        return (partition, sequence) in self._flying
+    def is_flying(self, event: Event) -> bool:
+        return (event.partition, event.sequence) in self._flying
 
-    def take_off(self, places: Iterable[tuple[int, int]]) -> None:
+    def take_off(self, events: Sequence[Event]) -> None:
         """Events are under way."""
-        self._flying.update(places)
+        for event in events:
+            self._flying.add((event.partition, event.sequence))
+            if event.sequence > self._highest.get(event.partition, -1):
+                self._highest[event.partition] = event.sequence
 
-    def land(self, places: Iterable[tuple[int, int]]) -> None:
+    def land(self, events: Sequence[Event]) -> None:
         """Events are done."""
         by_partition: dict[int, list[int]] = {}
-        for partition, sequence in places:
-            by_partition.setdefault(partition, []).append(sequence)
-            self._flying.discard((partition, sequence))
+        for event in events:
+            by_partition.setdefault(event.partition, []).append(event.sequence)
+            self._flying.discard((event.partition, event.sequence))
+            if event.at > self._newest.get(event.partition, -math.inf):
+                self._newest[event.partition] = event.at
         for partition, sequences in by_partition.items():
             self._done.setdefault(partition, Ranges()).add(sequences)
 
     def settle(self, floors: Mapping[int, int]) -> None:
-        """Forget what the broker will never deliver again."""
-        self._floors.update(floors)
+        """Forget the ranges that the broker's floor covers. A floor that falls, because a killed broker has lost
+        acknowledgements, does not make undone what was done."""
         for partition, floor in floors.items():
+            self._floors[partition] = max(floor, self._floors.get(partition, -1))
             if partition in self._done:
                 self._done[partition].forget(floor)
 
     def checkpoint(self, since: float) -> Checkpoint:
         done = {partition: [list(pair) for pair in ranges.ranges] for partition, ranges in self._done.items()}
-        return Checkpoint(since, dict(self._floors), done)
+        return Checkpoint(since, dict(self._floors), done, dict(self._newest))

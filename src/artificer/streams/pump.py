@@ -144,7 +144,7 @@ class Pump:
         self._last = max(time.time(), self._last + 1e-6)
         at = self._last
         self._open[at] = self._moment(events, at)
-        self._position.take_off((event.partition, event.sequence) for event in events)
+        self._position.take_off(events)
         started = time.perf_counter()
         batch = await asyncio.get_running_loop().run_in_executor(self._thread, self._work.work, events, at)
         self._stats.worked(batch, time.perf_counter() - started)
@@ -152,15 +152,15 @@ class Pump:
 
     async def _sorted(self, events: list[Event]) -> list[Event]:
         """Leave out what is under way, and acknowledge once more what is done."""
-        again = [event for event in events if event.redelivered]
+        position = self._position
+        again = [event for event in events if position.is_doubtful(event)]
         if not again:
             return events
-        position = self._position
         self._stats.redelivered += len(again)
-        done = [event for event in again if position.is_done(event.partition, event.sequence)]
+        done = [event for event in again if position.is_done(event)]
         await self._subscription.acknowledge(done)
         skip = {event.key for event in done}
-        skip.update(event.key for event in again if position.is_flying(event.partition, event.sequence))
+        skip.update(event.key for event in again if position.is_flying(event))
         return [event for event in events if event.key not in skip]
 
     async def _finish(self, batch: Batch) -> None:
@@ -168,7 +168,7 @@ class Pump:
         await self._publish(self._out, batch.messages)
         await self._publish(self._dead, batch.dead)
         await self._subscription.acknowledge(batch.events)
-        self._position.land((event.partition, event.sequence) for event in batch.events)
+        self._position.land(batch.events)
         self._settled = max(self._settled, self._open.pop(batch.at))
         self._stats.finished(batch)
 
