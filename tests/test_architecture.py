@@ -24,6 +24,7 @@ FLOORS = {
     "metrics": 1,
     "profile": 1,
     "sources": 2,
+    "joins": 2,
     "quality": 2,
     "exploration": 2,
     "splits": 2,

@@ -186,14 +186,16 @@ def _of_project(folder: Path) -> Asked:
     import numpy as np
     import polars as pl
 
+    from artificer.clock import SystemClock
     from artificer.exploration.explore import PART
     from artificer.problem.project import open_project
     from artificer.profile.profile import batches_of
-    from artificer.sources.reading import read_source
+    from artificer.sources.base import ReadOptions
+    from artificer.training.gathering import gather
 
     project = open_project(folder)
     data = project.problem.data
-    read = read_source(project.source)
+    read, _ = gather(data, project.source, project.dir, ReadOptions(), SystemClock().now())
     parts = np.full(read.frame.height, "unused", dtype=object)
     used, train_rows, test_rows = _parts(project, read.frame)
     parts[used[train_rows]], parts[used[test_rows]] = "train", "test"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import time as _time
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -36,7 +37,7 @@ def init(
     from artificer.training.intake import prepare_for
     from artificer.training.parting import planned
 
-    folder = project if project is not None else Path(Path(source).stem)
+    folder = project if project is not None else Path(_project_name(source))
     file = folder / PROJECT_FILE
     if file.exists() and not force:
         raise UsageError(f"{file} is there already; edit it, or replace it with --force")
@@ -47,7 +48,7 @@ def init(
     contract = prepared.contract
     values = {
         "data": {
-            "source": source if Path(source).is_absolute() else _beside(source, folder),
+            "source": source if "://" in source or Path(source).is_absolute() else _beside(source, folder),
             "target": target,
             "task": contract.task.value,
             **({"positive": contract.positive} if contract.positive else {}),
@@ -78,6 +79,18 @@ def init(
         ],
         "notes": [*read.notes, *prepared.notes],
     }
+
+
+def _project_name(source: str) -> str:
+    """The name of a project after its table, without what is no part of a folder's name.
+
+    Examples
+    --------
+    >>> _project_name("data/sales-*.csv"), _project_name("https://example.org/sales.csv?day=1")
+    ('sales', 'sales')
+    """
+    name = Path(source.split("#")[0].split("?")[0].rstrip("/")).stem
+    return re.sub(r"[^\w.-]+", "", name).strip("-_.") or "project"
 
 
 def _beside(source: str, folder: Path) -> str:

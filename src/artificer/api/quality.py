@@ -14,6 +14,7 @@ from artificer.types import Json
 if TYPE_CHECKING:
     from artificer.problem.model import Problem
     from artificer.quality.base import Checked
+    from artificer.sources.base import ReadResult
 
 CHECK_SCHEMA = "artificer.check/1"
 
@@ -48,13 +49,11 @@ def check(
     [('duplicate_rows', None), ('constant', 'made')]
     """
     from artificer.quality.run import survey
-    from artificer.sources.base import ReadOptions
-    from artificer.sources.reading import read_source
 
     started = _time.monotonic()
     wanted = {"target": target, "time": time, "group": group, "id": list(ids), "drop": list(drop)}
     problem, source = _wanted(source, wanted | {"as_is": list(as_is)}, project)
-    read = read_source(source, options=ReadOptions(max_reject_share=1.0))
+    read, changed = _read(problem, source, project)
     table, notes = _table(problem, read.frame, wanted | {"as_is": list(as_is)})
     found = survey(table)
     severities = Counter(finding.severity for finding in found.findings)
@@ -68,7 +67,7 @@ def check(
         "counts": {severity: severities[severity] for severity in ("error", "warning", "info")},
         "findings": [finding.to_json() for finding in found.findings],
         "checks": [run.to_json() for run in found.runs],
-        "notes": [*read.notes, *notes],
+        "notes": [*changed, *read.notes, *notes],
         "report": None,
         "seconds": round(_time.monotonic() - started, 3),
     }
@@ -77,6 +76,40 @@ def check(
 
         document["report"] = str(write_findings(document, output))
     return document
+
+
+def _read(problem: Problem | None, source: Any, project: Path | None) -> tuple[ReadResult, list[str]]:
+    """The table, with what a project joins to it, and how its sources differ from what its champion learned from."""
+    from artificer.clock import SystemClock
+    from artificer.sources.base import ReadOptions
+    from artificer.sources.reading import read_source
+    from artificer.training.gathering import gather
+
+    options = ReadOptions(max_reject_share=1.0)
+    if problem is None or project is None:
+        return read_source(source, options=options), []
+    read, snapshots = gather(problem.data, source, project.resolve(), options, SystemClock().now())
+    return read, source_changes(project, snapshots)
+
+
+def source_changes(project: Path, now: Sequence[Json]) -> list[str]:
+    """How what is there now differs from what the champion was trained on, one sentence a table; nothing where alike.
+
+    Parameters
+    ----------
+    now : snapshots, as ``lineage.data.snapshots`` of a run has them.
+    """
+    from artificer.api.serving import bundle_of
+    from artificer.errors import MissingError
+    from artificer.training.gathering import changes
+
+    try:
+        bundle, version = bundle_of(project, None, threads=1)
+    except MissingError:
+        return []
+    known = {each["name"]: each for each in (bundle.lineage.get("data") or {}).get("snapshots", ())}
+    found = [sentence for each in now if each["name"] in known for sentence in changes(known[each["name"]], each)]
+    return [f"{sentence} (version {version} has learned from that)" for sentence in found]
 
 
 def _wanted(source: Any, wanted: Json, project: Path | None) -> tuple[Problem | None, Any]:

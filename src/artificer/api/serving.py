@@ -13,6 +13,7 @@ from artificer.types import Json
 
 if TYPE_CHECKING:
     from artificer.bundle.model import Bundle
+    from artificer.training.gathering import Widen
 
 PREDICT_SCHEMA = "artificer.predict/1"
 EXPORT_SCHEMA = "artificer.export/1"
@@ -48,7 +49,8 @@ def predict_file(
     else:
         loaded, number = bundle_of(project, version, threads=1)
     # Batches side by side keep the cores busier than one graph on several of them.
-    found = score_file(loaded, source, output, coverage, threads=cores(), watch=progress)
+    widen = _widening(loaded, project)
+    found = score_file(loaded, source, output, coverage, threads=cores(), widen=widen, watch=progress)
     return {
         "schema": PREDICT_SCHEMA,
         "output": mask(str(output)),
@@ -56,6 +58,19 @@ def predict_file(
         **found,
         "seconds": round(time.monotonic() - started, 3),
     }
+
+
+def _widening(bundle: Bundle, project: Path) -> Widen | None:
+    """What brings to rows the columns that were joined when this version was trained."""
+    from artificer.problem.load import build_problem
+    from artificer.training.gathering import widening
+
+    recorded = (bundle.lineage.get("problem") or {}).get("data") or {}
+    if not recorded.get("join"):
+        return None
+    kept = {key: recorded[key] for key in ("target", "time", "join") if key in recorded}
+    joins = build_problem({"data": kept}, "the model's record of its data").data.join
+    return widening(joins, project.resolve(), bundle.contract)
 
 
 def server_command(

@@ -125,6 +125,7 @@ def fit(
         name=project.name,
         problem=project.problem,
         source=project.source,
+        base=project.dir,
         folder=folder,
         ledger=HoldoutLedger(project.holdout_ledger),
         recipe=recipe,

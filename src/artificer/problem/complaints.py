@@ -9,6 +9,7 @@ from typing import Any
 from pydantic import ValidationError
 
 from artificer.errors import nearest
+from artificer.problem.joins import Join
 from artificer.problem.lines import KeyPath
 from artificer.problem.model import declared, section_keys
 from artificer.problem.places import mask
@@ -61,6 +62,11 @@ def _sentence(item: Mapping[str, Any]) -> str:
 
 
 def _unknown(path: KeyPath, value: Any) -> str:
+    if _in_join(path):
+        known = list(Join.model_fields)
+        return f'"{path[-1]}" is not a key of [[data.join]]' + (
+            nearest(str(path[-1]), known) or "; its keys are " + ", ".join(known)
+        )
     tables = section_keys()
     *parents, name = (str(part) for part in path)
     section = parents[0] if parents else ""
@@ -89,16 +95,24 @@ def _missing(path: KeyPath) -> str:
     if len(path) == 1 and name in tables:
         needed = next(key for key, info in tables[name].items() if info.is_required())
         return f'the section [{name}] is missing; add it with {needed} = "..."'
-    return f'[{path[0]}] lacks {name}; add {name} = "...", {_expects(path)}'
+    section = "[[data.join]]" if _in_join(path) else f"[{path[0]}]"
+    return f'{section} lacks {name}; add {name} = "...", {_expects(path)}'
+
+
+def _in_join(path: KeyPath) -> bool:
+    """Whether a path leads to a key of a [[data.join]]."""
+    return path[:2] == ("data", "join") and len(path) > 3
 
 
 def _expects(path: KeyPath) -> str:
-    if path and isinstance(path[-1], int):
+    if path and isinstance(path[-1], int) and path[:2] != ("data", "join"):
         return "a text in quotes"
     return str(_declared(path, "expects"))
 
 
 def _declared(path: KeyPath, what: str) -> Any:
+    if _in_join(path):
+        return declared(Join.model_fields[str(path[3])], what)
     section, name = (str(path[0]), str(path[1])) if len(path) > 1 else ("", str(path[0]))
     return declared(section_keys()[section][name], what)
 

@@ -36,6 +36,7 @@ from artificer.problem.fields import (
     Whole,
 )
 from artificer.problem.fields import key as _key
+from artificer.problem.joins import Join, SourceText
 from artificer.problem.places import StoreURL
 from artificer.problem.requirements import Requirement
 from artificer.types import Json, Task
@@ -53,10 +54,11 @@ class Section(BaseModel):
 class Data(Section):
     """The table to learn from, and what its columns are for."""
 
-    source: Text | None = _key(
+    source: SourceText | None = _key(
         None,
-        "The table: a CSV, Parquet, JSON-lines or Arrow file; a relative path starts at this file's folder.",
-        'a path, like "sales.csv"',
+        "The table: a file, a pattern or a folder of files, or the URL of one or of a database; a relative path starts "
+        "at this file's folder.",
+        'a path or a URL without a password (write ${NAME} for one), like "sales.csv"',
         "sales.csv",
     )
     target: Text = _key(..., "The column to predict.", "the name of a column", "returned")
@@ -109,6 +111,17 @@ class Data(Section):
     )
     max_reject_share: Number = _key(
         0.05, "The share of lines that may be unreadable before the run stops.", "a number from 0 to 1", ge=0, le=1
+    )
+    table: Text | None = _key(
+        None, "The table of a database, or the sheet of a workbook.", "the name of a table", "sales"
+    )
+    query: Text | None = _key(
+        None, "What a database is asked instead of for a whole table.", "a query", "SELECT * FROM sales WHERE paid"
+    )
+    join: tuple[Join, ...] = _key(
+        (),
+        "Tables whose columns are brought to each row, each a section [[data.join]].",
+        "a list of sections that begin with the line [[data.join]]",
     )
 
 
@@ -437,6 +450,7 @@ class Problem(Section):
     @model_validator(mode="after")
     def _agree(self) -> Problem:
         data = self.data
+        self._join_well()
         uses: dict[str, str] = {}
         for key, names in (
             ("target", (data.target,)),
@@ -457,6 +471,19 @@ class Problem(Section):
         if data.task is not None:
             self._suits(data.task)
         return self
+
+    def _join_well(self) -> None:
+        data = self.data
+        if data.table is not None and data.query is not None:
+            _conflict("data.query", "data.table and data.query exclude each other; keep one")
+        names = [join.name for join in data.join]
+        for join in data.join:
+            if names.count(join.name) > 1:
+                _conflict("data.join", f'two joins are called "{join.name}"; give each a name of its own')
+            if join.time is not None and data.time is None:
+                _conflict(
+                    "data.join", f"the join {join.name} has a time, so the rows need one too; name it as data.time"
+                )
 
     @property
     def levels(self) -> tuple[float, ...]:
@@ -515,6 +542,8 @@ def plain(value: Any, *, hide: bool = False) -> Any:
         return str(value) if hide else value.template
     if isinstance(value, Mapping):
         return {key: plain(item, hide=hide) for key, item in value.items()}
+    if isinstance(value, Join):
+        return value.to_json()
     if isinstance(value, tuple):
         return [plain(item, hide=hide) for item in value]
     if isinstance(value, Task | Budget | Duration | Requirement):

@@ -37,7 +37,7 @@ def render_problem(problem: Problem, reasons: Mapping[str, str] | None = None) -
     --------
     >>> from artificer.problem.load import parse_problem
     >>> text = render_problem(parse_problem('[data]\\ntarget = "y"'), {"data.target": "Named by --target."})
-    >>> print("\\n".join(text.splitlines()[13:16]))
+    >>> print("\\n".join(text.splitlines()[14:17]))
     # The column to predict.
     # Named by --target.
     target = "y"

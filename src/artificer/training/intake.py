@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from artificer.errors import ConfigurationError
 from artificer.problem.model import Problem
+from artificer.training.gathering import gather
 from artificer.training.parting import holdout_of, planned
 from artificer.training.request import TrainingRequest
 from artificer.types import Ints, Json
@@ -27,17 +27,13 @@ DEEP_SHARE = 0.05
 DEEP_MOST = 60.0
 
 
-def read_table(request: TrainingRequest) -> ReadResult:
+def read_table(request: TrainingRequest) -> tuple[ReadResult, list[Json]]:
+    """The table with what is joined to it, and a snapshot of each table that was read."""
     from artificer.sources.base import ReadOptions
-    from artificer.sources.reading import read_source
 
-    source = request.source
-    if source is None:
-        raise ConfigurationError("data.source is not set; name the table in artificer.toml")
-    share = request.problem.data.max_reject_share
-    return read_source(
-        source, options=ReadOptions(rejects_path=request.folder / "rejects.jsonl", max_reject_share=share)
-    )
+    data = request.problem.data
+    options = ReadOptions(rejects_path=request.folder / "rejects.jsonl", max_reject_share=data.max_reject_share)
+    return gather(data, request.source, request.base, options, request.clock.now())
 
 
 def prepare_for(problem: Problem, frame: Any, basis: pl.DataFrame | None = None) -> Prepared:

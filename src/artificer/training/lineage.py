@@ -5,10 +5,12 @@ from __future__ import annotations
 import hashlib
 import json
 import platform
+from collections.abc import Sequence
 from importlib.metadata import PackageNotFoundError, version
 from typing import TYPE_CHECKING
 
 from artificer import __version__
+from artificer.problem.places import mask
 from artificer.training.request import TrainingRequest
 from artificer.types import Json
 
@@ -20,7 +22,12 @@ LIBRARIES = ("catboost", "lightgbm", "numpy", "onnx", "onnxruntime", "polars", "
 
 
 def lineage(
-    request: TrainingRequest, read: ReadResult, prepared: Prepared, train: int, test: int, search_seconds: float
+    request: TrainingRequest,
+    read: ReadResult,
+    snapshots: Sequence[Json],
+    prepared: Prepared,
+    rows: tuple[int, int],
+    search_seconds: float,
 ) -> Json:
     """What the bundle and the registry keep of a run's origin."""
     production = request.production_rows
@@ -30,13 +37,14 @@ def lineage(
         "cause": request.cause,
         "parent_version": request.parent,
         "data": {
-            "source": str(request.source) if isinstance(request.source, (str, bytes)) else _describe(request.source),
+            "source": mask(request.source) if isinstance(request.source, str) else _describe(request.source),
+            "snapshots": list(snapshots),
             "fingerprint": read.fingerprint,
             "rows": read.rows_read,
             "production_rows": len(production),
             "production_fingerprint": _fingerprint(production) if production else None,
-            "train_rows": train,
-            "test_rows": test,
+            "train_rows": rows[0],
+            "test_rows": rows[1],
             "columns": len(prepared.contract.columns),
         },
         "problem": request.problem.to_json(),

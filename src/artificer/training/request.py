@@ -33,6 +33,7 @@ class TrainingRequest:
     run_id : also names the reader in the holdout ledger.
     source : a path, or a table object (pandas, Polars, Arrow).
     folder : of this run alone; bundle, rejects and record are written there.
+    base : where relative paths of joined tables start.
     recipe : when given it is repeated instead of searched.
     production_rows : rows with outcomes that came back from production, oldest first; they follow the source's.
     newest_test_rows : when given, the rows are in order of arrival and so many newest ones are the test set.
@@ -50,6 +51,7 @@ class TrainingRequest:
     source: Any
     folder: Path
     ledger: HoldoutLedger
+    base: Path = Path()
     recipe: Json | None = None
     production_rows: tuple[Json, ...] = ()
     newest_test_rows: int | None = None

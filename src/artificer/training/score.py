@@ -23,6 +23,7 @@ import numpy as np
 from artificer.durable import replacing
 from artificer.errors import DataError
 from artificer.tables.arrays import Breach, to_blocks
+from artificer.training.gathering import Widen
 from artificer.training.request import Watch, silent
 from artificer.training.sinks import check_output, is_database, opened
 from artificer.types import Floats, Json
@@ -74,6 +75,7 @@ def score_file(
     *,
     threads: int = 1,
     batch_rows: int = BATCH_ROWS,
+    widen: Widen | None = None,
     watch: Watch = silent,
 ) -> Json:
     """Score `source` into `output`, which is whole at the end or as it was before.
@@ -86,6 +88,7 @@ def score_file(
     output : a file, or ``URL#table`` of a database for a new table.
     threads : so many batches are scored side by side.
     batch_rows : what is held in memory is a few times so many rows.
+    widen : brings the columns of joined tables to the rows, see ``gathering.widening``.
 
     Raises
     ------
@@ -100,12 +103,14 @@ def score_file(
     output = str(output)
     check_output(output, source)
     promise = None if coverage is None else bundle.promise(coverage)
-    work = _Work.open(output, bundle, source, batch_rows)
+    # Joined tables may have changed since the scores of a killed run were kept.
+    work = _Work.open(output, bundle, source, batch_rows) if widen is None else _Work(None)
     account = _Account()
     options = ReadOptions(max_reject_share=1.0, batch_rows=batch_rows)
     started = time.monotonic()
     with opened(output) as sink:
-        for frame in _scored(bundle, read_batches(source, options=options), work, account, threads, promise):
+        batches = _widened(read_batches(source, options=options), widen)
+        for frame in _scored(bundle, batches, work, account, threads, promise):
             sink.write(frame)
             watch(f"{account.rows:,} rows scored", time.monotonic() - started, None)
     if not account.rows and not account.rejects:
@@ -123,6 +128,17 @@ def score_file(
         "resumed": account.resumed,
         "notes": [*account.notes, *map(_sentence, account.breaches.values())],
     }
+
+
+def _widened(batches: Iterator[Content], widen: Widen | None) -> Iterator[Content]:
+    for content in batches:
+        if widen is None:
+            yield content
+        elif not content.frame.height:
+            yield replace(content, frame=content.frame.select())
+        else:
+            frame, notes = widen(content.frame)
+            yield replace(content, frame=frame, notes=(*content.notes, *notes))
 
 
 def _scored(

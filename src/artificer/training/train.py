@@ -71,7 +71,7 @@ def _train(request: TrainingRequest, executor: ProcessExecutor) -> TrainingRun:
     watch, problem = request.watch, request.problem
     with stages.stage("read"):
         watch("reading the data", None, None)
-        read = read_table(request)
+        read, snapshots = read_table(request)
         combined = combine(read.frame, request.production_rows, problem.data.id, problem.data.weight)
         read = replace(read, notes=(*read.notes, *combined.notes))
     with stages.stage("check"):
@@ -110,7 +110,7 @@ def _train(request: TrainingRequest, executor: ProcessExecutor) -> TrainingRun:
         measured = measure(draft, prepared.blocks.take(test_rows), len(draft.model))
         luck = chance_of_perfection(prepared.y[test_rows], prepared.contract.task)
         verdict = gate_of(problem, evaluation, measured, is_constant=is_constant(found), luck=luck)
-        facts = lineage(request, read, prepared, len(train_rows), len(test_rows), found.seconds)
+        facts = lineage(request, read, snapshots, prepared, (len(train_rows), len(test_rows)), found.seconds)
         keep_test_rows(prepared.frame[test_rows], request.folder / TEST_FILE)
         hashes = row_hashes(prepared.frame, prepared.blocks, prepared.contract)
         keep_hashes(request.folder, hashes, train_rows, test_rows)
