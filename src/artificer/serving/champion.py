@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+import ctypes
 import logging
 import os
 import threading
@@ -50,7 +52,14 @@ def load(path: Path, pointer: Pointer, ids: Ids, plan: GuardPlan = DEFAULT_PLAN)
     bundle = load_bundle(place)
     if bundle.sha256 != pointer.sha256:
         raise BundleDamagedError(f"the bundle {place} is not the one that was promoted; promote a version again")
+    _give_back()
     return Predictor(pointer.name, pointer.version, bundle, pointer.at, ids, plan)
+
+
+def _give_back() -> None:
+    """Let the system have what auditing and building the session took and freed; for an ensemble that is 80 MiB."""
+    with contextlib.suppress(OSError, AttributeError):  # glibc alone has it
+        ctypes.CDLL(None).malloc_trim(0)
 
 
 class Champion:
