@@ -151,7 +151,8 @@ def _order(table: Table, named: Named, notes: list[Evidence], seed: int) -> Orde
         sentence = f'{order.reason}, but groups of "{named.group}" go on over time, so they alone are kept apart'
         notes.append(Evidence("time", order.column, False, sentence))
         return None
-    sentence = f'{order.reason}, so models are judged on newer rows than they learn from; training.split = "random" takes them as exchangeable'
+    judged = "models are judged on newer rows than they learn from"
+    sentence = f'{order.reason}, so {judged}; training.split = "random" takes them as exchangeable'
     notes.append(Evidence("time", order.column, True, sentence))
     return order
 
