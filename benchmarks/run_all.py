@@ -14,6 +14,7 @@ SCRIPTS = (
     ("train_tables.py",),
     ("automl.py", "--budget", "60"),
     ("large_table.py",),
+    ("profile.py",),
 )
 """The comparison with other frameworks makes their environments on first use, which downloads a few GB."""
 
