@@ -88,7 +88,7 @@ pump.write_checkpoint = write
 """,
 }
 SOON = "from artificer.streams import nats, pump\nnats.ACK_SECONDS = 1\npump.CHECK_SECONDS = 0.3\n"
-"""What was under way is delivered again after a second instead of sixty."""
+"""What was under way is delivered again after a second instead of twenty."""
 
 
 @pytest.fixture

@@ -16,7 +16,7 @@ from artificer.streams.extras import library
 
 _log = logging.getLogger("artificer.streams")
 
-ACK_SECONDS: Final = 60
+ACK_SECONDS: Final = 20
 """An event that is not acknowledged for so long is delivered again."""
 PULL_SECONDS: Final = 15
 """A request for events is renewed after so long without any: a server that was started anew knows none of the old."""
