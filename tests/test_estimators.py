@@ -344,3 +344,17 @@ def test_a_row_without_weight_is_not_learnt() -> None:
         model.fit(X, y, sample_weight=np.ones(3))
     with pytest.raises(ValueError, match="zero or more"):
         model.fit(X, y, sample_weight=-np.ones(300))
+
+
+def test_entities_are_no_features_and_stay_together() -> None:
+    rng = np.random.default_rng(0)
+    who = rng.permutation(np.repeat(np.arange(60), 5))
+    signs = rng.normal(size=(60, 3))[who] + 0.1 * rng.normal(size=(300, 3))
+    table = pl.DataFrame({"patient_id": [f"P{w:03}" for w in who], **{f"sign{j}": signs[:, j] for j in range(3)}})
+    y = rng.integers(0, 2, 60)[who]
+    model = Classifier("4 fits").fit(table, y)
+    assert "60 entities" in model.notes_[0]
+    assert model._fitted.content.contract.column("patient_id").role is Role.GROUP
+    assert model.validation_score_ < 0.75  # patients that are new cannot be known by their signs
+    assert model.predict(table).shape == (300,)
+    assert not any("entities" in note for note in Classifier("4 fits", split="random").fit(table, y).notes_)
