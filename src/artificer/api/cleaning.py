@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from artificer.errors import SourceError, UsageError
+from artificer.problem.places import mask
 from artificer.types import Json
 
 if TYPE_CHECKING:
@@ -59,11 +60,11 @@ def clean(
     from artificer.training.sinks import check_output
 
     started = _time.monotonic()
-    source = _source(source, project)
+    source, asked = _source(source, project)
     output, place = Path(output), _log_place(Path(output), log)
     check_output(str(output), str(source) if isinstance(source, (str, Path)) else "")
     _check_log(place, output, source)
-    read = read_source(source, options=ReadOptions(max_reject_share=1.0))
+    read = read_source(source, options=ReadOptions(max_reject_share=1.0, table=asked[0], query=asked[1]))
     if undo:
         from artificer.quality.mending.account import undo as back
 
@@ -95,20 +96,23 @@ def clean(
     }
 
 
-def _source(source: Any, project: Path | None) -> Any:
+def _source(source: Any, project: Path | None) -> tuple[Any, tuple[str | None, str | None]]:
+    """The table, and the table and query that a project's database is asked for."""
+    if source is not None:
+        return source, (None, None)
     if project is None:
-        if source is None:
-            raise UsageError("there is nothing to clean; name a table, or a project with --project")
-        return source
+        raise UsageError("there is nothing to clean; name a table, or a project with --project")
     from artificer.problem.project import open_project
 
-    return source if source is not None else open_project(project).source
+    opened = open_project(project)
+    data = opened.problem.data
+    return opened.source, (data.table, data.query)
 
 
 def _document(source: Any, output: Path, log: Path, started: float) -> Json:
     return {
         "schema": CLEAN_SCHEMA,
-        "source": str(source) if isinstance(source, (str, Path)) else None,
+        "source": mask(str(source)) if isinstance(source, (str, Path)) else None,
         "output": str(output),
         "log": str(log),
         "seconds": round(_time.monotonic() - started, 3),

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from artificer.api.common import Watch, silent, threads
 from artificer.errors import DataError, SourceError, UsageError
+from artificer.problem.places import mask
 from artificer.types import Json, Task
 
 if TYPE_CHECKING:
@@ -141,14 +142,18 @@ def asked_of(source: Any) -> Asked:
 
     named = isinstance(source, str | Path)
     if named and _is_large(Path(source)):
-        facts: Json = {"path": str(source), "rejected": 0, "notes": []}
+        facts: Json = {"path": mask(str(source)), "rejected": 0, "notes": []}
         return Asked(Path(source).name, _streamed(str(source), facts), facts)
     read = read_source(source)
     frame = read.frame
     if len(read.parts) > 1:
         names = pl.Series([part.name for part in read.parts], dtype=pl.String)
         frame = frame.with_columns(names.gather(read.part_of_row).alias(FILE))
-    facts = {"path": str(source) if named else None, "rejected": read.rows_rejected, "fingerprint": read.fingerprint}
+    facts = {
+        "path": mask(str(source)) if named else None,
+        "rejected": read.rows_rejected,
+        "fingerprint": read.fingerprint,
+    }
     return Asked(Path(source).name if named else "table", batches_of(frame), {**facts, "notes": list(read.notes)})
 
 

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from artificer.errors import UsageError
+from artificer.problem.places import mask
 from artificer.types import Json
 
 if TYPE_CHECKING:
@@ -59,7 +60,7 @@ def check(
     severities = Counter(finding.severity for finding in found.findings)
     document: Json = {
         "schema": CHECK_SCHEMA,
-        "source": str(source) if isinstance(source, (str, Path)) else None,
+        "source": mask(str(source)) if isinstance(source, (str, Path)) else None,
         "target": problem.data.target if problem else None,
         "task": table.contract.task.value if problem else None,
         "rows": {"read": read.rows_read, "rejected": read.rows_rejected, "checked": table.frame.height},
@@ -81,6 +82,7 @@ def check(
 def _read(problem: Problem | None, source: Any, project: Path | None) -> tuple[ReadResult, list[str]]:
     """The table, with what a project joins to it, and how its sources differ from what its champion learned from."""
     from artificer.clock import SystemClock
+    from artificer.problem.project import open_project
     from artificer.sources.base import ReadOptions
     from artificer.sources.reading import read_source
     from artificer.training.gathering import gather
@@ -88,7 +90,9 @@ def _read(problem: Problem | None, source: Any, project: Path | None) -> tuple[R
     options = ReadOptions(max_reject_share=1.0)
     if problem is None or project is None:
         return read_source(source, options=options), []
-    read, snapshots = gather(problem.data, source, project.resolve(), options, SystemClock().now())
+    own = {} if source == open_project(project).source else {"table": None, "query": None}
+    data = problem.data.model_copy(update=own)
+    read, snapshots = gather(data, source, project.resolve(), options, SystemClock().now())
     return read, source_changes(project, snapshots)
 
 
