@@ -20,6 +20,8 @@ SPARE_BITS = 10.0
 """So many bits more than pairs of rows must the agreeing cells of two rows carry: chance makes one in a thousand."""
 TRUST = 0.7
 """Columns tell the same in part; their bits count so much."""
+MOST_WEIGHED = 100_000
+"""Bits are estimated on so many rows."""
 HASHES, BANDS = 64, 16
 ALIKE = 0.8
 LEAST_WORDS = 8
@@ -49,6 +51,7 @@ def bits(hashes: Hashes) -> NDArray[np.float64]:
 
     Copies of whole rows are counted once, as they are no chance.
     """
+    hashes = hashes[:: len(hashes) // MOST_WEIGHED + 1]
     _, first = np.unique(hashes.sum(axis=1), return_index=True)
     n = len(first)
     pairs = max(n * (n - 1) / 2, 1.0)
