@@ -89,7 +89,11 @@ def main() -> None:
             continue
         documents.append(findings_of(given.data, entry))
         print(f"{entry['name']}: {documents[-1]['seconds']:.1f} s", flush=True)
-    given.output.write_text(rendered(documents, "python benchmarks/checks.py DATA"))
+    given.output.write_text(
+        rendered(
+            documents, " ".join(["python benchmarks/checks.py DATA", *(["--only", *given.only] if given.only else [])])
+        )
+    )
 
 
 if __name__ == "__main__":
