@@ -32,7 +32,7 @@ def guarded(
     file = folder / "tokens.json"
     secrets = {name: add_token(file, name, [name], now=0.0) for name in ("predict", "outcome", "operate", "view")}
     secrets["old"] = add_token(file, "old", ["predict"], now=0.0, lasts=1.0)
-    secrets["slow"] = add_token(file, "slow", ["predict"], now=0.0, rate=2.0)
+    secrets["slow"] = add_token(file, "slow", ["predict"], now=0.0, rate=0.02)
     flags = ["--tokens", str(file), "--audit", str(folder / "audit.jsonl"), "--origin", PAGE]
     running = running_at(folder, *flags)
     running.secrets, running.tokens = secrets, file
@@ -117,8 +117,8 @@ def test_tokens_change_without_a_restart_and_the_change_is_noted(guarded: Any) -
 def test_who_asks_too_often_is_told_when_to_come_again(guarded: Any) -> None:
     answers = [ask(guarded, "slow") for _ in range(6)]
     refused = [answer for answer in answers if answer.status_code == 429]
-    assert len(refused) >= 2
-    assert refused[0].headers["retry-after"] == "1"
+    assert len(refused) == 5
+    assert 1 < int(refused[0].headers["retry-after"]) <= 50
     assert refused[0].json()["type"] == "urn:artificer:problem:rate"
     assert ask(guarded, "predict").status_code == 200
 
