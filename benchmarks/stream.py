@@ -211,9 +211,12 @@ async def more(url: str, bodies: list[bytes], count: int) -> None:
     import nats
 
     connection = await nats.connect(url)
+    context = connection.jetstream(timeout=60)
     for i in range(count):
         await connection.publish("events", bodies[i % len(bodies)])
     await connection.flush(60)
+    while (await context.stream_info("events")).state.messages < 2 * count:  # before it is kept, a kill may take it
+        await asyncio.sleep(0.05)
     await connection.close()
 
 
