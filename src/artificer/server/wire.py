@@ -168,7 +168,7 @@ class Protocol(HttpToolsProtocol):
         self._quick = None
         quick.more_body = False
         self.cycle = quick  # type: ignore[assignment]
-        self.app.turns.put(Waiting(quick.dialect, quick.body, quick.reply))
+        self.app.take(quick.token, Waiting(quick.dialect, quick.body, quick.reply))
 
     def _is_quick(self) -> bool:
         """Whether nothing about the request is out of the ordinary, and no other is under way."""
