@@ -104,7 +104,7 @@ def score_file(
     check_output(output, source)
     promise = None if coverage is None else bundle.promise(coverage)
     # Joined tables may have changed since the scores of a killed run were kept.
-    work = _Work.open(output, bundle, source, batch_rows) if widen is None else _Work(None)
+    work = _Work.open(output, bundle, source, batch_rows) if widen is None else _Work()
     account = _Account()
     options = ReadOptions(max_reject_share=1.0, batch_rows=batch_rows)
     started = time.monotonic()
@@ -273,23 +273,29 @@ class _Work:
     They belong to one bundle, one state of the input and one size of batch: for anything else they are begun anew.
     """
 
-    def __init__(self, folder: Path | None) -> None:
+    def __init__(self, folder: Path | None = None, identity: str = "") -> None:
         self._folder = folder
+        self._identity = identity
+        """Written down with the first scores, so that what fails before it has any leaves nothing behind."""
 
     @classmethod
     def open(cls, output: str, bundle: Bundle, source: str, batch_rows: int) -> _Work:
         state = _state_of(source)
         if is_database(output) or state is None:  # nothing may lie beside the output, or nothing tells what it is of
-            return cls(None)
-        folder = Path(output).with_name(f".{Path(output).name}.scores")
+            return cls()
         identity: Json = {"bundle": bundle.sha256, "source": state, "batch_rows": batch_rows}
-        manifest = folder / "manifest.json"
-        text = json.dumps(identity, sort_keys=True)
-        if not manifest.is_file() or manifest.read_text(encoding="utf-8") != text:
-            shutil.rmtree(folder, ignore_errors=True)
-            with replacing(manifest) as part:
-                part.write_text(text, encoding="utf-8")
-        return cls(folder)
+        work = cls(Path(output).with_name(f".{Path(output).name}.scores"), json.dumps(identity, sort_keys=True))
+        if not work._is_of_this():
+            work.remove()
+        return work
+
+    @property
+    def _manifest(self) -> Path:
+        assert self._folder is not None  # noqa: S101 - asked for where there is one
+        return self._folder / "manifest.json"
+
+    def _is_of_this(self) -> bool:
+        return self._manifest.is_file() and self._manifest.read_text(encoding="utf-8") == self._identity
 
     def load(self, number: int, rows: int, width: int) -> Floats | None:
         """Scores of a batch that was finished before, or None."""
@@ -304,6 +310,9 @@ class _Work:
 
     def keep(self, number: int, scores: Floats) -> None:
         if self._folder is not None and len(scores):
+            if not self._manifest.is_file():
+                with replacing(self._manifest) as part:
+                    part.write_text(self._identity, encoding="utf-8")
             with replacing(self._folder / f"{number:06d}.npy") as part, part.open("wb") as file:
                 np.save(file, scores, allow_pickle=False)
 
