@@ -19,6 +19,14 @@ MOST = 0.1
 """More of a column than this is no mistake but a second population."""
 INSIDE = 0.005
 """The bulk of a column lies between these tails of it."""
+LEAST = 5
+"""Fewer outlying numbers are no group of their own."""
+TAIL = 0.1
+LEAST_TAIL = 20
+"""The bulk's tail is this part of it, and at least so many of its numbers."""
+CHANCE = 0.01
+NARROWEST, WIDEST = 1 / 3, 2.0
+"""What the outlying numbers may vary by beside the bulk: the same things on another scale vary alike."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,8 +65,8 @@ def numbers_of(column: Column) -> Doubles | None:
 def scale_rule(numbers: Doubles) -> ScaleRule | None:
     """Find one factor that brings all outlying numbers of a column back among the others.
 
-    The outlying ones must lie apart from the bulk by a gap wider than the bulk's own spread on a logarithmic scale, and
-    multiplied by the factor all of them must fall inside it.
+    On a logarithmic scale, the outlying ones must lie apart from the bulk by a gap wider than its own tail explains and
+    vary about as much as it does; multiplied by the factor all of them must fall inside it.
 
     Examples
     --------
@@ -67,32 +75,49 @@ def scale_rule(numbers: Doubles) -> ScaleRule | None:
     >>> rents[:10] /= 1000
     >>> scale_rule(rents).factor
     1000.0
-    >>> scale_rule(rng.lognormal(7, 0.4, 1000)) is None
-    True
+    >>> scale_rule(rng.lognormal(7, 0.4, 1000)) is None, scale_rule(rng.random(1000)) is None
+    (True, True)
     """
     present = numbers[np.isfinite(numbers) & (numbers > 0)]
     if len(present) < FEWEST or len(present) < 0.9 * np.isfinite(numbers).sum():
         return None
     logs = np.sort(np.log10(present))
+    few = int(MOST * len(logs))
+    if few < LEAST:
+        return None
     for factor in FACTORS:
-        shift = np.log10(factor)
+        shift = float(np.log10(factor))
         # The widest gap on the side from which the factor would bring numbers back.
         gaps = np.diff(logs)
-        few = max(1, int(MOST * len(logs)))
-        at = int(np.argmax(gaps[:few])) if shift > 0 else len(gaps) - few + int(np.argmax(gaps[-few:]))
-        if len(gaps) == 0 or gaps[at] < abs(shift) / 5:
-            continue
+        at = (
+            LEAST - 1 + int(np.argmax(gaps[LEAST - 1 : few]))
+            if shift > 0
+            else len(gaps) - few + int(np.argmax(gaps[len(gaps) - few : len(gaps) - LEAST + 1]))
+        )
         out = logs[: at + 1] if shift > 0 else logs[at + 1 :]
         bulk = logs[at + 1 :] if shift > 0 else logs[: at + 1]
-        low, high = np.quantile(bulk, [INSIDE, 1 - INSIDE])
-        spread = high - low
-        back = out + shift
-        if len(out) < 2 or spread >= abs(shift) or not ((back >= bulk[0] - 0.1) & (back <= bulk[-1] + 0.1)).all():
-            continue
-        if np.unique(out).size < 2 or abs(float(np.median(back) - np.median(bulk))) > spread / 2:
-            continue
-        return _rule(out, bulk, factor)
+        if gaps[at] > max(abs(shift) / 5, _longest_gap(bulk * np.sign(shift))) and _fits(out, bulk, shift):
+            return _rule(out, bulk, factor)
     return None
+
+
+def _longest_gap(bulk: Doubles) -> float:
+    """The longest gap that may lie below logarithms (n) by chance, their lower tail taken as exponential (Hill 1975).
+
+    Numbers near zero are such: the logarithms of uniform, exponential or half-normal ones have just this tail.
+    """
+    tail = np.sort(bulk)[: max(LEAST_TAIL, int(TAIL * len(bulk))) + 1]
+    return float(np.mean(tail[-1] - tail[:-1])) * float(np.log(len(tail) / CHANCE))
+
+
+def _fits(out: Doubles, bulk: Doubles, shift: float) -> bool:
+    """Whether shifted logarithms fall inside those of the bulk, about its middle, and vary as much."""
+    low, high = np.quantile(bulk, [INSIDE, 1 - INSIDE])
+    spread, back = high - low, out + shift
+    inside = bool(((back >= bulk[0] - 0.1) & (back <= bulk[-1] + 0.1)).all())
+    middle = abs(float(np.median(back) - np.median(bulk))) <= spread / 2
+    varies = out[0] < out[-1] and NARROWEST * bulk.std() <= out.std() <= WIDEST * bulk.std()
+    return spread < abs(shift) and inside and middle and bool(varies)
 
 
 def _rule(out: Doubles, bulk: Doubles, factor: float) -> ScaleRule:
