@@ -14,6 +14,7 @@ import pytest
 from artificer.bundle.format import load_bundle
 from artificer.errors import BundleDamagedError
 from artificer.journal.entries import OutcomeEntry, PredictionEntry
+from artificer.journal.reader import predictions
 from artificer.journal.writer import Journal
 from artificer.loop import actions, cycle
 from artificer.loop.incremental import follow, state_file
@@ -83,6 +84,47 @@ def test_no_outcome_is_learned_twice(launched: Project, live: Live) -> None:
     assert follow(launched, time.time())["learned"] == 0
     report(launched, live(30, 1.0, 2))
     assert follow(launched, time.time())["learned"] == 30
+
+
+def test_an_outcome_that_is_sent_again_is_not_learned_again_and_a_late_one_is(launched: Project, live: Live) -> None:
+    cycle.run_first_training("first")
+    report(launched, live(120, 1.0, 1))
+    now = time.time()
+    ids = [entry.id for entry in predictions(launched.journal)]
+    assert follow(launched, now)["learned"] == 120
+    late = PredictionEntry("late", now, "1", {"x": 0.5, "z": "a"}, [0.0], 0.0)
+    with Journal(launched.journal) as journal:
+        journal.append([OutcomeEntry(i, now + 3_600, 9.0) for i in ids[:40]])
+        journal.append([late, OutcomeEntry("late", now - 600, 2.5)])
+    assert follow(launched, now + 4_000)["learned"] == 1
+    assert follow(launched, now + 4_000)["learned"] == 0
+
+
+def test_a_learner_that_begins_in_the_journal_is_judged_on_rows_it_was_not_fitted_on(launched: Project) -> None:
+    """Categories of many values that say nothing must not make the learner look better than the champion."""
+
+    def noise(rows: int, seed: int) -> pl.DataFrame:
+        rng = np.random.default_rng(seed)
+        names = {f"k{j}": [f"v{value}" for value in rng.integers(0, 120, rows)] for j in range(4)}
+        x = rng.normal(size=rows)
+        return pl.DataFrame({**names, "x": x, "y": 2 * x + rng.normal(size=rows)})
+
+    noise(400, 0).write_parquet(launched.dir / "table.parquet")
+    cycle.run_first_training("first")
+    (actions.run_folder(launched, "first") / "test.parquet").unlink()  # so that it begins on the outcomes themselves
+    for seed in (1, 2, 3):
+        report(launched, noise(600, seed))
+        facts = follow(launched, time.time())
+        assert facts["learned"] == 600
+        assert facts["rows"] == 300
+        assert facts["look"] > 0
+        assert facts["verdict"] != "better", facts
+        found = read_learner(state_file(launched))
+        assert found is not None
+        assert found[0].rows == 600
+        assert len(found[1]["y"]) == 300
+        for file in (state_file(launched), *launched.journal.parent.glob(f"{launched.journal.name}*")):
+            file.unlink()
 
 
 def binary(rows: int, turned: bool, seed: int) -> tuple[pl.DataFrame, np.ndarray]:

@@ -30,6 +30,7 @@ from artificer.types import Blocks, Doubles, Json, Task
 
 if TYPE_CHECKING:
     from artificer.bundle.model import Bundle
+    from artificer.training.row_hashes import Hashes
 
 Pairs: TypeAlias = list[tuple[PredictionEntry, OutcomeEntry]]
 
@@ -41,8 +42,6 @@ AT_ONCE = 20_000
 """So many outcomes are learned in one look at the most; the next look goes on."""
 BEGIN_ROWS = 5_000
 BEGIN_LEAST = 100
-SKEW = 60.0
-"""How far an outcome may be dated before one that was learned and still be learned, seconds."""
 
 
 @dataclass(frozen=True)
@@ -52,33 +51,41 @@ class Trail:
     Attributes
     ----------
     champion : the version it is compared with; `rows` so many were labelled since, `looked` times it was compared.
-    last : when the newest outcome that was learned came; `ids` are those that came within `SKEW` of it.
+    marks : a hash of each id whose outcome was learned and still stands in monitoring's window.
     y, ours, theirs : the newest rows: outcome, the learner's scores and the champion's, all given before the outcome.
     """
 
     champion: int
     rows: int
     looked: int
-    last: float
-    ids: tuple[str, ...]
+    marks: Hashes
     y: Doubles
     ours: Doubles
     theirs: Doubles
 
     @classmethod
-    def fresh(cls, champion: int, width: int, last: float = 0.0, ids: tuple[str, ...] = ()) -> Trail:
+    def fresh(cls, champion: int, width: int, marks: Hashes | None = None) -> Trail:
         none = np.zeros((0, width))
-        return cls(champion, 0, 0, last, ids, np.zeros(0), none, none)
+        return cls(champion, 0, 0, np.zeros(0, np.uint64) if marks is None else marks, np.zeros(0), none, none)
 
     def arrays(self) -> dict[str, Any]:
-        numbers = np.array([self.champion, self.rows, self.looked, self.last])
-        return {"trail": numbers, "ids": np.array(self.ids), "y": self.y, "ours": self.ours, "theirs": self.theirs}
+        numbers = np.array([self.champion, self.rows, self.looked])
+        return {"trail": numbers, "marks": self.marks, "y": self.y, "ours": self.ours, "theirs": self.theirs}
 
     @classmethod
     def of(cls, arrays: dict[str, Any]) -> Trail:
-        champion, rows, looked, last = arrays["trail"].tolist()
-        ids = tuple(map(str, arrays["ids"]))
-        return cls(int(champion), int(rows), int(looked), last, ids, arrays["y"], arrays["ours"], arrays["theirs"])
+        champion, rows, looked = (int(number) for number in arrays["trail"][:3])
+        return cls(champion, rows, looked, arrays["marks"], arrays["y"], arrays["ours"], arrays["theirs"])
+
+    def learned(self, pairs: Pairs) -> Trail:
+        """Remember that these were learned."""
+        return replace(self, marks=np.concatenate([self.marks, _marks(pairs)]))
+
+
+def _marks(pairs: Pairs) -> Hashes:
+    from artificer.training.row_hashes import content_hashes
+
+    return content_hashes([np.array([told.id for _, told in pairs], dtype=object)])
 
 
 def entered_at(project: Project) -> tuple[float, ...]:
@@ -101,14 +108,15 @@ def follow(project: Project, now: float) -> Json:
     if champion.contract.task is Task.QUANTILE or not exists(project.journal):
         return asdict(LearnerFacts(pointer.version, 0, 0))
     learner, trail = _standing(project, champion, pointer)
-    pairs = _new_pairs(project, champion, trail, now)
+    pairs, trail = _new_pairs(project, champion, trail, now)
+    told = pairs
     if learner is None and len(pairs) >= BEGIN_LEAST:
-        blocks, y = _rows(champion, pairs[: len(pairs) // 2])
-        learner = new_learner(champion, blocks, y)
+        first, told = pairs[: len(pairs) // 2], pairs[len(pairs) // 2 :]
+        learner, trail = _begun_on(*_rows(champion, first), champion), trail.learned(first)
     if learner is None:
         return asdict(LearnerFacts(pointer.version, 0, 0))
-    if pairs:
-        learner, trail = _learned(champion, learner, trail, pairs)
+    if told:
+        learner, trail = _learned(champion, learner, trail, told)
     facts, trail = _facts(project, champion, trail)
     write_learner(state_file(project), learner, trail.arrays())
     return {**asdict(replace(facts, now=now, entered_at=entered_at(project))), "learned": len(pairs)}
@@ -118,12 +126,12 @@ def _standing(project: Project, champion: Bundle, pointer: Pointer) -> tuple[Lea
     """The learner as it was left; begun anew on another champion, unless that is made of the learner itself."""
     found = read_learner(state_file(project))
     width = champion.contract.width
-    if found is None:
+    if found is None or "marks" not in found[1]:  # or it was kept by a version that did not know what it had learned
         return _begun(project, champion), Trail.fresh(pointer.version, width)
     learner, trail = found[0], Trail.of(found[1])
     if trail.champion == pointer.version:
         return learner, trail
-    fresh = Trail.fresh(pointer.version, width, trail.last, trail.ids)
+    fresh = Trail.fresh(pointer.version, width, trail.marks)
     if champion.lineage.get("incremental", {}).get("base") == learner.base:
         return learner, fresh
     return _begun(project, champion), fresh
@@ -145,20 +153,29 @@ def _begun(project: Project, champion: Bundle) -> Learner | None:
         return None
     blocks, _ = to_blocks(frame, champion.contract, strict=False)
     y = np.asarray(encode_target(frame, champion.contract), np.float64)
+    return replace(_begun_on(blocks, y, champion), rows=0)
+
+
+def _begun_on(blocks: Blocks, y: Doubles, champion: Bundle) -> Learner:
+    """A learner whose encoders are fitted on these rows and that has read them.
+
+    What it answers to them is thrown away: the encoders knew the outcomes.
+    """
     learner = new_learner(champion, blocks, y)
-    return replace(learner.follow(learner.encode(blocks), y)[0], rows=0)
+    return learner.follow(learner.encode(blocks), y)[0]
 
 
-def _new_pairs(project: Project, champion: Bundle, trail: Trail, now: float) -> Pairs:
-    """Labelled rows that were not learned yet, in the order in which their outcomes came."""
-    since = now - project.problem.monitoring.window.seconds
-    known = set(trail.ids)
-    pairs = [
-        (made, told)
-        for made, told in _usable(champion, labelled(project.journal, since=since))
-        if told.at >= trail.last - SKEW and told.id not in known
-    ]
-    return sorted(pairs, key=lambda pair: (pair[1].at, pair[0].at))[:AT_ONCE]
+def _new_pairs(project: Project, champion: Bundle, trail: Trail, now: float) -> tuple[Pairs, Trail]:
+    """Labelled rows that were not learned yet, in the order in which their outcomes came.
+
+    An outcome that is sent again, corrected or not, is not learned again. What left the window is forgotten.
+    """
+    found = labelled(project.journal, since=now - project.problem.monitoring.window.seconds)
+    marks = _marks(found)
+    new = ~np.isin(marks, trail.marks)
+    pairs = _usable(champion, [pair for pair, is_new in zip(found, new, strict=True) if is_new])
+    pairs = sorted(pairs, key=lambda pair: (pair[1].at, pair[0].at))[:AT_ONCE]
+    return pairs, replace(trail, marks=marks[~new])
 
 
 def _usable(champion: Bundle, pairs: Pairs) -> Pairs:
@@ -183,14 +200,9 @@ def _learned(champion: Bundle, learner: Learner, trail: Trail, pairs: Pairs) -> 
     blocks, y = _rows(champion, pairs)
     theirs = champion.predict_blocks(blocks).astype(np.float64)
     learner, ours = learner.follow(learner.encode(blocks), y)
-    last = max(trail.last, pairs[-1][1].at)
-    old = trail.ids if last - trail.last < SKEW else ()
-    ids = (*old, *(told.id for _, told in pairs if told.at >= last - SKEW))
     return learner, replace(
-        trail,
+        trail.learned(pairs),
         rows=trail.rows + len(pairs),
-        last=last,
-        ids=ids,
         y=np.concatenate([trail.y, y])[-WINDOW:],
         ours=np.concatenate([trail.ours, ours])[-WINDOW:],
         theirs=np.concatenate([trail.theirs, theirs])[-WINDOW:],

@@ -48,7 +48,8 @@ class Learner:
     base : SHA-256 of the bundle whose scores it corrects.
     features : the graph from blocks to features, the first of them the base's scores.
     states : of each memory.
-    losses, weights : faded loss of each memory, and the faded number of rows it is of.
+    losses : faded loss of each memory.
+    rows : so many it has read.
     center, spread : a regression's target in its own unit is ``y * spread + center``.
     """
 
