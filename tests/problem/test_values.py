@@ -141,11 +141,42 @@ def test_secrets_come_from_the_environment() -> None:
 
 def test_a_password_that_was_written_out_is_hidden() -> None:
     url = StoreURL("postgresql://shop:hunter2@db/shop?sslpassword=x&token=abc")
-    assert f"{url!r}" == "StoreURL('postgresql://shop:***@db/shop?sslpassword=x&token=***')"
+    assert f"{url!r}" == "StoreURL('postgresql://shop:***@db/shop?sslpassword=***&token=***')"
     assert url.hide("bad password hunter2") == "bad password ***"
     assert url.resolve({}) == url.template
     assert mask("sqlite:///a/b.db") == "sqlite:///a/b.db"
     assert mask("s3://bucket/x@y") == "s3://bucket/x@y"
+
+
+@pytest.mark.parametrize(
+    ("url", "shown"),
+    [
+        ("https://h/t?X-Amz-Credential=S3CRET&X-Amz-Signature=S3CRET", "https://h/t?X-Amz-Credential=***&X-Amz-Signature=***"),
+        ("https://h/t?a=1&X-Amz-Security-Token=S3CRET", "https://h/t?a=1&X-Amz-Security-Token=***"),
+        ("https://h/t?sv=1&sig=S3CRET&se=2", "https://h/t?sv=1&sig=***&se=2"),
+        ("https://h/t?access_token=S3CRET", "https://h/t?access_token=***"),
+        ("https://h/t?client_secret=S3CRET", "https://h/t?client_secret=***"),
+        ("https://h/t?x=1;subscription-key=S3CRET", "https://h/t?x=1;subscription-key=***"),
+        ("https://h/t#id_token=S3CRET", "https://h/t#id_token=***"),
+        ("postgresql://db/x?user=u&sslpassword=S3CRET", "postgresql://db/x?user=u&sslpassword=***"),
+        ("postgresql://db/x?user=u&passwd=S3CRET", "postgresql://db/x?user=u&passwd=***"),
+        ("nats://S3CRET@h:4222", "nats://***@h:4222"),
+        ("https://S3CRET:@h/t", "https://***:@h/t"),
+        ("redis://:S3CRET@h:6379/0", "redis://:***@h:6379/0"),
+        ("postgresql://u:pa@S3CRET@db/x@y", "postgresql://u:***@db/x@y"),
+        ("postgresql://u:pa:S3CRET@db/x", "postgresql://u:***@db/x"),
+    ],
+)
+def test_secrets_of_every_common_form_are_hidden(url: str, shown: str) -> None:
+    assert mask(url) == str(StoreURL(url)) == shown
+    assert "S3CRET" not in StoreURL(url).hide(f"cannot open {url}: refused")
+    referenced = url.replace("pa@S3CRET", "S3CRET").replace("pa:S3CRET", "S3CRET").replace("S3CRET", "${SECRET}")
+    assert mask(referenced) == referenced
+
+
+def test_a_user_alone_is_no_secret_where_places_are_declared() -> None:
+    assert mask("postgresql://shop@db/x", users=False) == "postgresql://shop@db/x"
+    assert mask("postgresql://shop:pw@db/x", users=False) == "postgresql://shop:***@db/x"
 
 
 @pytest.mark.parametrize("template", ["${", "a${x", "${}", "${1A}", "${A B}"])

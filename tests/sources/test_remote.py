@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+import tempfile
 import threading
 from collections.abc import Callable, Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -169,6 +170,30 @@ def test_files_over_http(store: Store, tmp_path: Path) -> None:
     assert read_source(address(store, "/b.xlsx#second")).frame.rows() == [("second",)]
     with pytest.raises(SourceError, match=r'"http://127.0.0.1:\d+/b.xlsx" has 2 sheets .* "b.xlsx#first"'):
         read_source(address(store, "/b.xlsx"))
+
+
+def test_no_address_writes_outside_the_temporary_folder(
+    store: Store, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder = tmp_path / "temporary"
+    folder.mkdir()
+    monkeypatch.setattr(tempfile, "tempdir", str(folder))
+    outside = tmp_path / "outside.csv"
+    coded = str(outside).replace("/", "%2F")
+    for path in (f"/{coded}", "/..%2F..%2Foutside.csv", "/a/%2E%2E", "/%2E", "/", "/a%00b.csv", "/..%5Coutside.csv"):
+        store.objects[unquote(path)] = b"a,b\n1,2\n"
+        with remote.fetched(address(store, path)) as found:
+            (file,) = found.files
+            assert file.path.read_bytes() == b"a,b\n1,2\n"
+            assert file.path.parent.parent == folder
+        assert not outside.exists()
+        assert list(folder.iterdir()) == []
+
+
+def test_a_key_that_leads_out_of_its_bucket_is_refused(store: Store) -> None:
+    for place in ("s3://bucket/../../x.csv", "s3://bucket/%2E%2E/x.csv", "s3://%2Fetc/x.csv"):
+        with pytest.raises(SourceError, match="leads out of its bucket"):
+            read_source(place)
 
 
 @pytest.mark.parametrize("scheme", ["http", "s3", "gs"])

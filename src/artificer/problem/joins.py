@@ -14,7 +14,7 @@ Statistic: TypeAlias = Literal["mean", "sum", "min", "max", "last"]
 
 
 def _without_secret(value: str) -> str:
-    if mask(value) != value:
+    if mask(value, users=False) != value:
         raise ValueError("a place without a password in it; write ${NAME}, which is read from the environment")
     return value
 

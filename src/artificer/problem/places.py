@@ -12,8 +12,11 @@ from typing import TypeAlias
 from artificer.errors import ConfigurationError
 
 _REFERENCE = re.compile(r"\$\{([A-Za-z_][A-Za-z0-9_]*)\}")
-_PASSWORD = re.compile(r"(?<=://)([^/@\s:]*):([^@\s]*)@")
-_QUERY_SECRET = re.compile(r"(?i)([?&;](?:password|passwd|pwd|token|secret|key|apikey|api_key)=)[^&;\s]*")
+_USER = re.compile(r"(?<=://)([^/\s]*)@")
+"""Up to the last "@" before the path: one that was written plainly may be part of the password."""
+_QUERY_SECRET = re.compile(r"(?i)([?&;#][^=&;?#\s]*(?:sig|token|key|secret|pass|pwd|credential)[^=&;?#\s]*=)([^&;\s]*)")
+_SHORT = 4
+"""A value of a query that is shorter is a word of any sentence, and is not blanked out of one."""
 
 
 @dataclass(frozen=True, slots=True, repr=False)
@@ -60,10 +63,12 @@ class StoreURL:
         """Blank this URL's secrets out of a text that a driver wrote, such as an error message."""
         environment = os.environ if environment is None else environment
         secrets = {environment.get(name, "") for name in self.variables}
-        secrets.update(found[2] for found in _PASSWORD.finditer(self.template) if not _REFERENCE.search(found[2]))
+        written = [found[1].partition(":")[2] for found in _USER.finditer(self.template)]
+        written += [found[2] for found in _QUERY_SECRET.finditer(self.template) if len(found[2]) >= _SHORT]
+        secrets.update(secret for secret in written if not _REFERENCE.search(secret))
         for secret in sorted(secrets - {""}, key=len, reverse=True):
             text = text.replace(secret, "***")
-        return text
+        return mask(text)
 
     def __str__(self) -> str:
         return mask(self.template)
@@ -92,17 +97,28 @@ def written(place: Place) -> str:
     return place.template if isinstance(place, StoreURL) else str(place)
 
 
-def mask(url: str) -> str:
+def mask(url: str, *, users: bool = True) -> str:
     """Hide what looks like a secret in a URL; references to the environment stay.
+
+    Parameters
+    ----------
+    users : hide a user without a password, too: to many services that is a token.
 
     Examples
     --------
     >>> mask("https://me:pw@host/x?token=abc&a=1")
     'https://me:***@host/x?token=***&a=1'
+    >>> mask("nats://t0ken@host"), mask("postgresql://shop@db/shop", users=False)
+    ('nats://***@host', 'postgresql://shop@db/shop')
     """
 
     def keep(secret: str) -> str:
         return secret if _REFERENCE.fullmatch(secret) else "***"
 
-    url = _PASSWORD.sub(lambda found: f"{found[1]}:{keep(found[2])}@", url)
-    return _QUERY_SECRET.sub(lambda found: found[1] + keep(found[0][len(found[1]) :]), url)
+    def user(found: re.Match[str]) -> str:
+        name, colon, password = found[1].partition(":")
+        if password:
+            return f"{name}:{keep(password)}@"
+        return f"{keep(name) if users and name else name}{colon}@"
+
+    return _QUERY_SECRET.sub(lambda found: found[1] + keep(found[2]), _USER.sub(user, url))

@@ -28,6 +28,7 @@ WAIT_SECONDS = (15, 60)
 """For a connection, and for the next bytes."""
 RETRY_SECONDS = 30
 _WILD = re.compile(r"[*?\[]")
+_UNFIT = re.compile(r"[*?\[\\\x00-\x1f]")
 
 
 @contextmanager
@@ -74,8 +75,7 @@ def _from_http(url: StoreURL, root: Path) -> Path:
     import requests
 
     place = url.resolve()
-    name = unquote(Path(urlsplit(place).path).name) or "table"
-    target = root / (_WILD.sub("_", name))
+    target = root / _plain_name(place)
     got, wanted = 0, None
     try:
         with requests.get(place, stream=True, timeout=WAIT_SECONDS, headers={"Accept-Encoding": "identity"}) as answer:
@@ -95,6 +95,12 @@ def _from_http(url: StoreURL, root: Path) -> Path:
     if wanted is not None and got < wanted:
         raise _vanished(url, got, wanted)
     return target
+
+
+def _plain_name(place: str) -> str:
+    """The last name of a URL's path, decoded first: a name with a folder in it would lead out of the temporary one."""
+    name = Path(unquote(urlsplit(place).path)).name
+    return _UNFIT.sub("_", name) if name not in ("", ".", "..") else "table"
 
 
 def _kind(error: Exception) -> str:
@@ -119,6 +125,8 @@ def _from_store(url: StoreURL, root: Path) -> Path:
     """Bring one object, those of a pattern, or those under a prefix; their names below the bucket are kept."""
     scheme, _, path = url.resolve().partition("://")
     path = unquote(path)
+    if path.startswith("/") or ".." in Path(path).parts:
+        raise SourceError(f'"{url}" leads out of its bucket; write bucket and key without ".." and an empty name')
     try:
         store = _store(scheme)
         for info in _objects(store, path):

@@ -151,8 +151,13 @@ class Pump:
         return batch
 
     async def _sorted(self, events: list[Event]) -> list[Event]:
-        """Leave out what is under way, and acknowledge once more what is done."""
+        """Leave out what is under way or came twice at once, and acknowledge once more what is done."""
         position = self._position
+        once: dict[tuple[int, int], Event] = {}
+        for event in events:
+            once.setdefault((event.partition, event.sequence), event)
+        self._stats.redelivered += len(events) - len(once)
+        events = list(once.values())
         again = [event for event in events if position.is_doubtful(event)]
         if not again:
             return events
