@@ -151,7 +151,10 @@ def test_a_password_that_was_written_out_is_hidden() -> None:
 @pytest.mark.parametrize(
     ("url", "shown"),
     [
-        ("https://h/t?X-Amz-Credential=S3CRET&X-Amz-Signature=S3CRET", "https://h/t?X-Amz-Credential=***&X-Amz-Signature=***"),
+        (
+            "https://h/t?X-Amz-Credential=S3CRET&X-Amz-Signature=S3CRET",
+            "https://h/t?X-Amz-Credential=***&X-Amz-Signature=***",
+        ),
         ("https://h/t?a=1&X-Amz-Security-Token=S3CRET", "https://h/t?a=1&X-Amz-Security-Token=***"),
         ("https://h/t?sv=1&sig=S3CRET&se=2", "https://h/t?sv=1&sig=***&se=2"),
         ("https://h/t?access_token=S3CRET", "https://h/t?access_token=***"),
