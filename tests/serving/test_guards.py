@@ -18,7 +18,7 @@ from artificer.serving.champion import load
 from artificer.serving.guards import GuardPlan, Rails
 from artificer.serving.ids import Ids
 from artificer.serving.predictor import Answer, Ask, Predictor
-from artificer.tables.contract import ColumnSpec, Contract
+from artificer.tables.contract import ColumnSpec, Contract, RowReader
 from artificer.types import Blocks, Role, Task
 
 ROW = {"age": 40, "city": "Rome", "member": True, "seen": None}
@@ -86,6 +86,42 @@ def test_cells_that_break_the_contract_are_missing_where_that_is_wanted(
     assert (middle.entries[2].row["member"], middle.entries[2].row["seen"]) == (None, None)
     found = predictor.answers([Ask([[1, 2]]), Ask([ROW])], 0.0)
     assert isinstance(found[0], ContractError), "a row that is no object cannot be mended"
+
+
+@pytest.mark.parametrize("width", [1, 30, 150])
+def test_broken_rows_are_read_a_fixed_number_of_times(width: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    """However many rows and columns break the contract, the work grows with the rows alone."""
+    columns = tuple(ColumnSpec(f"a{j}", Role.NUMERIC, "numbers", "Float64", nullable=bool(j % 2)) for j in range(width))
+    contract = Contract(columns, "y", Task.REGRESSION)
+    rails, reader, looked = Rails(GuardPlan(out_of_contract="flag"), Bounds(), contract), RowReader(contract), 0
+    read = RowReader.read
+
+    def counted(self: RowReader, rows: Any) -> Any:
+        nonlocal looked
+        looked += len(rows)
+        return read(self, rows)
+
+    monkeypatch.setattr(RowReader, "read", counted)
+    rows = [{f"a{j}": "x" if j % 2 else None for j in range(width)} for _ in range(950)]
+    rows[700] = dict.fromkeys((f"a{j}" for j in range(width)), 1.0)
+    mended, blocks, _, told = rails.read(rows, reader)
+    assert looked <= 4 * len(rows)
+    assert sorted(told) == [i for i in range(len(rows)) if i != 700], "a cell that may not be missing counts, too"
+    assert [row["a0"] for row in mended] == [1.0 if i == 700 else None for i in range(len(rows))]
+    assert np.isnan(blocks.numbers).all(axis=1).sum() == len(rows) - 1
+    assert (blocks.numbers[700] == 1.0).all()
+    rows[800] = [1]  # type: ignore[call-overload]
+    with pytest.raises(ContractError, match="row 800 must be an object"):
+        rails.read(rows, reader)
+
+
+def test_unknown_columns_are_told_and_not_kept_beside_broken_cells(guarded: Callable[..., Predictor]) -> None:
+    predictor = guarded(GuardPlan(out_of_contract="flag"))
+    asks = [Ask([{**BROKEN, "secret": "1"}]), Ask([ROW])]
+    for answer in (predictor.answer(asks[0].rows, 0.0), predictor.answers(asks, 0.0)[0]):
+        assert isinstance(answer, Answer)
+        assert answer.warnings == ('column "secret" is not part of the model and was ignored',)
+        assert "secret" not in answer.entries[0].row
 
 
 def test_values_and_quantiles_are_unsure_beyond_the_target(guarded: Callable[..., Predictor]) -> None:

@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 
 from artificer.bundle.bounds import Bounds
 from artificer.errors import ContractError, UsageError, Violation
-from artificer.tables.contract import Contract, RowReader, canonical_text
+from artificer.tables.contract import MAX_VIOLATIONS, Contract, RowReader, canonical_text
 from artificer.types import Blocks, Json, Kind
 
 Action: TypeAlias = Literal["off", "log", "flag", "override", "refuse"]
@@ -25,9 +25,6 @@ Guard: TypeAlias = Literal["out_of_contract", "far_outside", "low_confidence"]
 
 GUARDS: Final = get_args(Guard)
 ACTIONS: Final = get_args(Action)
-MOST_ROUNDS: Final = 20
-"""A row may break so many rules one after another; each look finds all cells that break one."""
-
 TOLD: Final = ("flag", "override")
 """What guards do that the client is told of."""
 
@@ -89,6 +86,8 @@ class Rails:
         self._looks_outside = plan.far_outside != "off" and bool(bounds.low)
         self.lenient = plan.out_of_contract in ("log", "flag", "override")
         self._reader = _open(contract) if self.lenient else None
+        # An error names so many cells at most: all of so few rows, which are read no more than twice.
+        self._step = max(1, MAX_VIOLATIONS // max(1, sum(column.kind is not None for column in contract.columns)))
         self.default = self._checked_default()
 
     def _checked_default(self) -> Any:
@@ -141,37 +140,58 @@ class Rails:
                 unsure = unsure | (scores[:, -1] - scores[:, 0] > bounds.width)
         return np.flatnonzero(unsure).tolist() if unsure.any() else []
 
-    def read(
-        self, rows: Sequence[Any], error: ContractError
-    ) -> tuple[Sequence[Any], Blocks, dict[int, tuple[Hit, ...]]]:
-        """Read rows that break the contract with the broken cells missing; the rows so changed, and who was caught.
+    def read(self, rows: Sequence[Any], strict: RowReader) -> tuple[list[Any], Blocks, tuple[str, ...], Hits]:
+        """Read rows of which some break the contract with the broken cells missing.
+
+        Parameters
+        ----------
+        strict : the reader that holds rows to the contract.
+
+        Returns
+        -------
+        The rows so changed, their blocks, warnings about columns that were ignored, and who was caught.
 
         Raises
         ------
         ContractError
             A row is no object, which nothing can mend.
         """
+        mended, told = list(rows), {}
+        parts: list[Blocks] = []
+        warned: set[str] = set()
+        for begin in range(0, len(mended), self._step):
+            part = mended[begin : begin + self._step]
+            blocks, warnings, broken = self._read_part(part, begin, strict)
+            mended[begin : begin + self._step] = part
+            parts.append(blocks)
+            warned.update(warnings)
+            for row, of in broken.items():
+                why = "; ".join(f'"{column}" {rule}' for column, rule in of.items())[:300]
+                told[begin + row] = (Hit("out_of_contract", self.plan.out_of_contract, why),)
+        return mended, Blocks.joined(parts), tuple(sorted(warned)), told
+
+    def _read_part(
+        self, part: list[Any], begin: int, strict: RowReader
+    ) -> tuple[Blocks, tuple[str, ...], dict[int, dict[str, str]]]:
+        """Read so few rows that an error names all that is wrong with them, and mend them in place."""
         assert self._reader is not None  # noqa: S101 - asked for by the plan
         broken: dict[int, dict[str, str]] = {}
-        mended = list(rows)
-        for _ in range(MOST_ROUNDS + len(rows)):
-            for violation in error.violations:
-                if not violation.column:
-                    raise error
-                broken.setdefault(violation.row, {})[violation.column] = violation.rule
-                mended[violation.row] = {**mended[violation.row], violation.column: None}
+        reader = strict
+        while True:
             try:
-                blocks, _ = self._reader.read(mended)
-            except ContractError as next_error:
-                error = next_error
-                continue
-            action = self.plan.out_of_contract
-            told: Hits = {
-                row: (Hit("out_of_contract", action, "; ".join(f'"{c}" {rule}' for c, rule in of.items())[:300]),)
-                for row, of in broken.items()
-            }
-            return mended, blocks, told
-        raise error
+                blocks, warnings = reader.read(part)
+            except ContractError as error:
+                found = error.violations
+            else:
+                return blocks, warnings, broken
+            odd = [replace(violation, row=begin + violation.row) for violation in found if not violation.column]
+            if odd:
+                raise ContractError(f"row {odd[0].row} {odd[0].rule}", odd)
+            for violation in found:
+                broken.setdefault(violation.row, {})[violation.column] = violation.rule
+            for row in {violation.row for violation in found}:
+                part[row] = {**part[row], **dict.fromkeys(broken[row])}
+            reader = self._reader  # to which a mended cell is none that may not be missing
 
     def refused(self, hits: Mapping[int, Sequence[Hit]]) -> ContractError | None:
         """The error of a request in which rows are refused."""

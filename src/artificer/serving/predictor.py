@@ -140,11 +140,10 @@ class Predictor:
     ) -> tuple[Sequence[Any], Blocks, tuple[str, ...], Mapping[int, tuple[Hit, ...]]]:
         try:
             blocks, warnings = self.bundle.reader.read(rows)
-        except ContractError as error:
+        except ContractError:
             if not self._rails.lenient:
                 raise
-            mended, blocks, broken = self._rails.read(rows, error)
-            return mended, blocks, (), broken
+            return self._rails.read(rows, self.bundle.reader)
         return rows, blocks, warnings, {}
 
     def answers(self, asks: Sequence[Ask], at: float) -> list[Answer | Exception]:
