@@ -156,7 +156,8 @@ class Rails:
         ContractError
             A row is no object, which nothing can mend.
         """
-        mended, told = list(rows), {}
+        mended = list(rows)
+        told: Hits = {}
         parts: list[Blocks] = []
         warned: set[str] = set()
         for begin in range(0, len(mended), self._step):
