@@ -16,6 +16,8 @@ import pytest
 
 from artificer.access.tokens import add_token, revoke_token
 from artificer.journal.reader import predictions
+from artificer.server.admission import ANYBODY, Admission
+from artificer.server.problems import Refusal
 
 ROW = {"age": 40, "city": "Rome"}
 BODY = json.dumps({"rows": [ROW]}).encode()
@@ -185,3 +187,10 @@ def test_a_certificate_that_cannot_be_used_is_said(promote: Callable[..., Path],
         assert done.returncode == 2
         assert said in done.stderr
         assert "Traceback" not in done.stderr
+
+
+def test_the_refusal_names_the_rate_that_this_process_grants() -> None:
+    admission = Admission(rate=10.0, share=0.25)
+    with pytest.raises(Refusal, match=r"may ask 2\.5 times a second here"):
+        for _ in range(100):
+            admission.spend(ANYBODY)

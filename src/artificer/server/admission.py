@@ -107,10 +107,13 @@ class Admission:
         rate = token.rate if token.rate is not None else self._rate
         if rate is None:
             return
-        wait = self._rates.wait(token.name, rate * self._share)
+        rate *= self._share
+        wait = self._rates.wait(token.name, rate)
         if wait > 0.0:
             seconds = math.ceil(wait)
-            detail = f"{token.name} may ask {rate:g} times a second; wait {seconds} s, or send more rows in one request"
+            detail = (
+                f"{token.name} may ask {rate:g} times a second here; wait {seconds} s, or send more rows in one request"
+            )
             raise Refusal(429, "rate", detail, headers=[(b"retry-after", b"%d" % seconds)])
 
 

@@ -32,7 +32,6 @@ class Options:
     origins : of web pages that may ask, beside the service's own.
     rate : requests a second for each token, or for all together where no token is needed; None sets no limit.
     audit : the file that is told what was changed; None for none.
-    poll : seconds between two looks at the pointer.
     guards : what is done about rows that the model should not be asked.
     """
 
@@ -48,7 +47,6 @@ class Options:
     origins: tuple[str, ...] = ()
     rate: float | None = None
     audit: Path | None = None
-    poll: float = 0.25
     guards: GuardPlan = DEFAULT_PLAN
 
     def __post_init__(self) -> None:

@@ -75,7 +75,7 @@ def run_server(
     ):
         audit = Audit(options.audit)
         loader = partial(load, plan=options.guards)
-        champion = Champion(Path(options.pointer), poll=options.poll, loader=loader)
+        champion = Champion(Path(options.pointer), loader=loader)
         champion.start()
         local = is_loopback(listener.getsockname()[0])
         keys = Keyring(options.tokens, always=not local)

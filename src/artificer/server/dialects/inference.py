@@ -22,6 +22,7 @@ import numpy as np
 from artificer.server.bodies import decoded
 from artificer.server.dialects.base import Dialect
 from artificer.server.dialects.columns import feature_names, named, shape, turned
+from artificer.server.dialects.told import guards_of
 from artificer.server.problems import Refusal
 from artificer.serving.predictor import Answer, Ask, Predictor
 from artificer.tables.contract import ColumnSpec, Contract
@@ -216,6 +217,9 @@ def write(predictor: Predictor, answer: Answer, ask: Ask) -> bytes:
     if answer.coverage is not None:
         promised = "sets" if answer.classes else "intervals"
         document["parameters"] = {"coverage": answer.coverage, promised: json.dumps(answer.promised)}
+    guards = guards_of(answer)
+    if guards:  # a parameter of the protocol is a text, a number or a boolean
+        document.setdefault("parameters", {})["guards"] = json.dumps(guards)
     return _encode(document)
 
 

@@ -17,6 +17,7 @@ from artificer.server.bodies import decoded
 from artificer.server.dialects import csv
 from artificer.server.dialects.base import Dialect
 from artificer.server.dialects.columns import feature_names, named, shape, turned
+from artificer.server.dialects.told import guards_of
 from artificer.serving.predictor import Answer, Ask, Predictor
 from artificer.tables.contract import Contract
 
@@ -105,7 +106,7 @@ _TABLES: Final[dict[str, Callable[[Any, Contract], list[Any]]]] = {
 
 
 def write(predictor: Predictor, answer: Answer, ask: Ask) -> bytes:
-    """Give ``predictions``; beside them their ids, by which outcomes are reported, and what was promised."""
+    """Give ``predictions``; beside them their ids, by which outcomes are reported, what was promised, and guards."""
     entries = answer.entries
     document: dict[str, Any] = {
         "predictions": [e.scores for e in entries]
@@ -116,6 +117,9 @@ def write(predictor: Predictor, answer: Answer, ask: Ask) -> bytes:
     if answer.coverage is not None:
         document["coverage"] = answer.coverage
         document["sets" if answer.classes else "intervals"] = answer.promised
+    guards = guards_of(answer)
+    if guards:
+        document["guards"] = guards
     return _encode(document)
 
 

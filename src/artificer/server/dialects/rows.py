@@ -8,7 +8,7 @@ import msgspec
 
 from artificer.server.bodies import decoded
 from artificer.server.dialects.base import Dialect
-from artificer.serving.guards import TOLD
+from artificer.server.dialects.told import guards_of
 from artificer.serving.predictor import Answer, Ask, Predictor
 
 MAX_WARNINGS: Final = 20
@@ -50,8 +50,7 @@ def write(predictor: Predictor, answer: Answer, ask: Ask) -> bytes:
         document["coverage"] = answer.coverage
         for prediction, promised in zip(document["predictions"], answer.promised, strict=True):
             prediction["set" if classes else "interval"] = promised
-    for row, of in answer.hits.items():
-        told = [{"guard": hit.guard, "action": hit.action, "why": hit.why} for hit in of if hit.action in TOLD]
+    for row, told in enumerate(guards_of(answer)):
         if told:
             document["predictions"][row]["guards"] = told
     if answer.warnings:
