@@ -192,5 +192,4 @@ def test_a_certificate_that_cannot_be_used_is_said(promote: Callable[..., Path],
 def test_the_refusal_names_the_rate_that_this_process_grants() -> None:
     admission = Admission(rate=10.0, share=0.25)
     with pytest.raises(Refusal, match=r"may ask 2\.5 times a second here"):
-        for _ in range(100):
-            admission.spend(ANYBODY)
+        [admission.spend(ANYBODY) for _ in range(100)]
