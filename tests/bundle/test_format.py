@@ -14,7 +14,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from artificer.bundle import files
+from artificer import durable
 from artificer.bundle.conformal import Conformal
 from artificer.bundle.container import SEAL, SEAL_BYTES, pack
 from artificer.bundle.format import FORMAT, BundleContent, load_bundle, write_bundle
@@ -232,7 +232,7 @@ def test_full_disk_leaves_nothing_and_says_what_to_do(
     def full(*_: object) -> None:
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr(files.os, call, full)
+    monkeypatch.setattr(durable.os, call, full)
     with pytest.raises(
         ArtificerError, match=r"the bundle could not be written to .*model\.artificer: no space .*make room"
     ):
@@ -244,9 +244,9 @@ def test_killed_writer_leaves_no_bundle(tmp_path: Path) -> None:
     path = tmp_path / "model.artificer"
     code = (
         "import os, sys; from pathlib import Path\n"
-        "from artificer.bundle import files\n"
+        "from artificer import durable\n"
         "from artificer.testing.bundles import a_bundle\n"
-        "files.os.replace = lambda *_: os.kill(os.getpid(), 9)\n"
+        "durable.os.replace = lambda *_: os.kill(os.getpid(), 9)\n"
         "a_bundle(Path(sys.argv[1]))\n"
     )
     done = subprocess.run([sys.executable, "-c", code, str(path)], check=False)

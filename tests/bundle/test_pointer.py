@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from artificer.bundle import files
+from artificer import durable
 from artificer.bundle.pointer import POINTER_FORMAT, Pointer, read_pointer, write_pointer
 from artificer.errors import ArtificerError, BundleDamagedError, BundleFormatError, MissingError
 
@@ -66,7 +66,7 @@ def test_full_disk_leaves_the_old_pointer(tmp_path: Path, monkeypatch: pytest.Mo
     def full(_: int) -> None:
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr(files.os, "fsync", full)
+    monkeypatch.setattr(durable.os, "fsync", full)
     with pytest.raises(ArtificerError, match=r"no space left on device \(.* MB free\); make room"):
         write_pointer(path, Pointer("shop", 4, "bundles/4.artificer", "", POINTER.at))
     assert read_pointer(path) == POINTER

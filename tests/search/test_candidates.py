@@ -36,7 +36,7 @@ def test_asking_for_it_by_name_says_what_to_install(monkeypatch, install, comman
 
 
 @pytest.mark.parametrize(
-    ("alone", "absent"), [(False, ("pyarrow", "matplotlib")), (True, ("pyarrow", "matplotlib", "pandas", "sklearn"))]
+    ("alone", "absent"), [(False, ("pyarrow", "matplotlib")), (True, ("pyarrow", "matplotlib", "sklearn"))]
 )
 def test_learners_are_loaded_without_what_their_libraries_would_like_to_have(
     alone: bool, absent: tuple[str, ...]
@@ -50,4 +50,22 @@ def test_learners_are_loaded_without_what_their_libraries_would_like_to_have(
         f"load('extra_trees', alone={alone})\n"
         "import sklearn.ensemble, pyarrow\n"
     )
+    subprocess.run([sys.executable, "-c", code], check=True)
+
+
+def test_learners_loaded_without_wrappers_fit_and_predict() -> None:
+    code = """
+import numpy as np
+from artificer.algorithms.base import FitContext, algorithms
+from artificer.search.libraries import FIRST, load
+from artificer.types import Task
+for name in (*FIRST, "extra_trees"):
+    load(name, alone=True)
+X = np.random.default_rng(0).normal(size=(200, 3)).astype(np.float32)
+y = (X[:, 0] > 0).astype(np.float64)
+for name in (*FIRST, "extra_trees"):
+    algorithm = algorithms()[name]()
+    model = algorithm.fit(X, y, FitContext(Task.BINARY, 2), (X[:50], y[:50]))
+    assert ((model.predict(X)[:, 1] > 0.5) == y).mean() > 0.9, name
+"""
     subprocess.run([sys.executable, "-c", code], check=True)

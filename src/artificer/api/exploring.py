@@ -67,8 +67,8 @@ def explore(
     Examples
     --------
     >>> found = explore({"x": [1.0, 2.0, 3.0] * 20, "sold": ["no", "no", "yes"] * 20}, target="sold")
-    >>> found["rows"], found["associations"][0]["column"], found["associations"][0]["strength"]
-    (60, 'x', 1.0)
+    >>> found["rows"], found["associations"][0]["column"], found["associations"][0]["strength"] > 0.9
+    (60, 'x', True)
     """
     from artificer.exploration.document import document
     from artificer.exploration.explore import FILE, PART

@@ -24,6 +24,9 @@ WRAPPERS = ("pandas", "sklearn")
 """What boosting libraries import for classes that are not used here: 130 MB, and most of the time of loading them. They
 are hidden in processes of our own alone, as a library that was loaded without them stays so."""
 
+NEEDED = {"catboost": ("pandas",)}
+"""What a library cannot do without: CatBoost compares whatever it is given with pandas' classes."""
+
 
 @cache
 def load(name: str, alone: bool = False) -> None:
@@ -37,7 +40,7 @@ def load(name: str, alone: bool = False) -> None:
     if found is None or found.requires:
         return
     modules = inner_imports(found)
-    wanted = {module.split(".")[0] for module in modules}
+    wanted = {module.split(".")[0] for module in modules} | set(NEEDED.get(name, ()))
     own = found.__module__.startswith("artificer.")  # others may want tables of a library
     with without([*EXTRAS, *(each for each in WRAPPERS if alone and each not in wanted)] if own else []):
         for module in modules:

@@ -188,7 +188,9 @@ def opened(output: str) -> Iterator[Sink]:
             stack.callback(sink.end)
             yield sink
     except (OSError, pl.exceptions.PolarsError, pa.ArrowException) as error:
-        reason = " ".join(str(getattr(error, "strerror", None) or error).split())[:200].rstrip(".")
+        # Arrow writes two sentences: what failed, and why.
+        reason = str(getattr(error, "strerror", None) or error).rpartition("Detail: ")[2]
+        reason = " ".join(reason.split())[:200].rstrip(".").replace(". ", "; ")
         raise ArtificerError(f"{output} cannot be written ({reason}); free its disk or choose another") from error
 
 
