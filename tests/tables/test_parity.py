@@ -138,7 +138,7 @@ ROW = st.fixed_dictionaries(
         "int": maybe(st.integers(-(2**63), 2**63 - 1)),
         "price": maybe(st.sampled_from(["1.234,56 €", "7", "-", " ", "-3,5€", "(12)"])),
         "flag": maybe(st.booleans()),
-        "said": maybe(st.sampled_from(["true", "FALSE", " True "])),
+        "said": maybe(st.sampled_from(["true", "FALSE", " True ", "1", "0 "])),
         "code": maybe(st.integers(-(2**63), 2**63 - 1)),
         "weight": maybe(st.one_of(st.floats(allow_nan=False, allow_infinity=False), st.integers(-5, 5).map(float))),
         "at": maybe(st.datetimes(dt.datetime(1, 1, 2), dt.datetime(9999, 12, 30))),
@@ -264,6 +264,23 @@ def test_both_paths_refuse_the_same_cells(rows: list[dict[str, Any]]) -> None:
         for violation in error.violations:
             alone[violation.column].add(violation.row)
     assert refused == alone
+
+
+@pytest.mark.parametrize("form", [None, "true/false", "yes/no", "0/1", "t/f"])
+@pytest.mark.parametrize(
+    "cell", ["true", " TRUE", "1", "0", "False", "yes", "No ", "t", "F", "2", "1.0", "?", "on", None]
+)
+def test_one_text_is_one_boolean_on_both_paths(cell: str | None, form: str | None) -> None:
+    column = ColumnSpec("b", Role.BOOLEAN, "", "String", format=form, missing=("?",))
+    contract = Contract((column,), "y", Task.REGRESSION)
+    blocks, breaches = to_blocks(pl.DataFrame({"b": [cell]}, schema={"b": pl.String}), contract, strict=False)
+    reader = RowReader(contract)
+    if breaches:
+        for rows in ([{"b": cell}], [{"b": cell}] * 5):
+            with pytest.raises(ContractError, match="must be true or false"):
+                reader.read(rows)
+    else:
+        assert_equal(blocks, reader.read([{"b": cell}])[0])
 
 
 def test_mends_of_cells_are_the_contracts_and_old_contracts_have_none() -> None:

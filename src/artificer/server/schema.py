@@ -228,7 +228,7 @@ def column_schema(column: ColumnSpec) -> Json:
         if column.low is not None and column.high is not None:
             schema["description"] = f"From {column.low:g} to {column.high:g} at training; others are accepted."
     elif column.role is Role.BOOLEAN:
-        types = ["boolean", "number"] if column.format is None else ["boolean", "number", "string"]
+        types = ["boolean", "number", "string"]
     elif column.role is Role.DATETIME:
         types = ["string", "number"]
         schema["description"] = "ISO 8601, or seconds since 1970" + (

@@ -29,6 +29,7 @@ from artificer.tables.cells import (
     TOO_LONG,
     ColumnSpec,
     RuleError,
+    boolean_texts,
     canonical_text,
     is_code,
     read_tokens,
@@ -235,11 +236,9 @@ def _booleans(series: pl.Series, column: ColumnSpec) -> Cells:
     if kind == pl.String or kind in (pl.Categorical, pl.Enum):
         text = stripped(series.cast(pl.String))
         blank = _blank(text, column)
-        yes, _, no = (column.format or "true/false").partition("/")
-        lower = text.str.to_lowercase()
-        is_yes = lower.is_in([yes, "1", "true"]).fill_null(False).to_numpy()
-        is_no = lower.is_in([no, "0", "false"]).fill_null(False).to_numpy()
-        values = np.where(blank, np.nan, np.where(is_yes, 1.0, np.where(is_no, 0.0, np.nan)))
+        known = boolean_texts(column.format)
+        read = text.str.to_lowercase().replace_strict(known, default=None, return_dtype=pl.Float64)
+        values = np.where(blank, np.nan, read.fill_null(np.nan).to_numpy())
         return values, [(NOT_A_BOOLEAN, np.isnan(values) & ~blank)]
     if kind.is_numeric():
         values = series.cast(pl.Float64).fill_null(np.nan).to_numpy().astype(np.float64)

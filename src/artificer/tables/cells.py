@@ -9,6 +9,7 @@ import json
 import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from functools import cache
 from typing import Any, TypeVar
 
 import numpy as np
@@ -199,11 +200,23 @@ def read_boolean(value: Any, column: ColumnSpec) -> float:
         text = value.strip(WHITESPACE)
         if text in column.missing:
             return _missing(column, math.nan)
-        if column.format is not None:
-            yes, _, no = column.format.partition("/")
-            if text.lower() in (yes, no):
-                return float(text.lower() == yes)
+        found = boolean_texts(column.format).get(text.lower())
+        if found is not None:
+            return found
     raise RuleError(NOT_A_BOOLEAN)
+
+
+@cache
+def boolean_texts(form: str | None) -> Mapping[str, float]:
+    """What texts of a boolean column mean, in lower case: the column's own, and those that are understood anywhere.
+
+    Examples
+    --------
+    >>> boolean_texts("yes/no")
+    {'true': 1.0, '1': 1.0, 'false': 0.0, '0': 0.0, 'yes': 1.0, 'no': 0.0}
+    """
+    yes, _, no = (form or "true/false").partition("/")
+    return {"true": 1.0, "1": 1.0, "false": 0.0, "0": 0.0, yes: 1.0, no: 0.0}
 
 
 def read_category(value: Any, column: ColumnSpec) -> str:
