@@ -133,7 +133,8 @@ def _readable(connection: Any, statement: str) -> str:
             casts.append(name)
     if not any("::" in cast for cast in casts) or len(set(casts)) < len(casts):
         return statement
-    return f"SELECT {', '.join(casts)} FROM ({statement}) AS rows"  # noqa: S608 -- names are quoted
+    # The statement may end in a comment, which would swallow the bracket.
+    return f"SELECT {', '.join(casts)} FROM ({statement}\n) AS rows"  # noqa: S608 -- names are quoted
 
 
 def _through_sqlalchemy(url: StoreURL, options: ReadOptions) -> Iterator[pl.DataFrame]:
