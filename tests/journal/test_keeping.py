@@ -112,6 +112,26 @@ def test_sql_sees_sealed_and_unsealed_as_one(tmp_path: Path) -> None:
     assert query(path, "select _id from predictions", limit=5)["more"]
 
 
+@pytest.mark.parametrize("sealed", [0.0, DAY])
+@pytest.mark.parametrize("values", [("yes", "no", "yes"), ("no", "yes", "no")])
+def test_of_outcomes_with_one_time_the_last_written_counts_in_sql_too(
+    tmp_path: Path, values: tuple[str, ...], sealed: float
+) -> None:
+    """Two in one append, the third in another."""
+    path = tmp_path / "journal.sqlite"
+    for count in (2, 3):
+        with Journal(path) as journal:
+            if count == 2:
+                journal.append([PredictionEntry(f"p{i}", 5.0, "1", {"x": i}, [1.0], "no") for i in range(40)])
+            written = [OutcomeEntry(f"p{i}", 9.0, value) for value in values[:2] for i in range(40)]
+            journal.append(written if count == 2 else [OutcomeEntry(f"p{i}", 9.0, values[2]) for i in range(20)])
+        if count == 2 and sealed:
+            seal(path, sealed)
+    expected = {made.id: outcome.value for made, outcome in labelled(path)}
+    assert set(expected.values()) == {"yes", "no"}
+    assert dict(query(path, "select _id, _outcome from labelled")["rows"]) == expected
+
+
 @pytest.mark.parametrize(
     "sql",
     [

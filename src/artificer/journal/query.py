@@ -25,8 +25,12 @@ from artificer.types import Json
 _LABELLED: Final = """
     create view labelled as
     select predictions.*, latest._outcome from predictions
-    join (select _id, arg_max(_value, _at) as _outcome from outcomes group by _id) as latest using (_id)
+    join (
+        select _id, arg_max(_value, (_at, _order)) as _outcome
+        from (select *, row_number() over () as _order from outcomes) group by _id
+    ) as latest using (_id)
 """
+"""The rows of ``outcomes`` are in the order of writing, which settles equal times as it does for the reader."""
 
 
 def query(path: Place, sql: str, limit: int = 1000, contract_of: ContractOf = lambda version: None) -> Json:
