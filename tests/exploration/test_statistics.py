@@ -204,3 +204,14 @@ def test_tiny_tables_are_no_trouble(rows: int) -> None:
     made = document(explored(table), "tiny")
     assert made["rows"] == rows
     assert [column["name"] for column in made["columns"]] == ["x", "s", "w"]
+
+
+def test_rows_without_a_time_are_on_neither_side_of_older_and_newer() -> None:
+    rng = np.random.default_rng(0)
+    n = 4_000
+    timed = np.arange(n) >= n // 4
+    table = pl.DataFrame({"day": np.arange(float(n)), "x": rng.normal(size=n) + np.where(timed, 0.0, 5.0)})
+    table = table.with_columns(pl.when(pl.Series(timed)).then("day").alias("day"))
+    (halves,) = (one for one in explored(table, time="day").comparisons if "older half" in one.name)
+    assert sum(halves.rows) == timed.sum()
+    assert not any(column.real for column in halves.columns)

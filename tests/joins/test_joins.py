@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import statistics
+from decimal import Decimal
 from typing import Any
 
 import polars as pl
@@ -144,3 +145,10 @@ def test_declarations_that_do_not_hold(text: str, message: str) -> None:
     with pytest.raises(ConfigurationError, match=message) as caught:
         parse_problem(START + text)
     assert "hunter2" not in str(caught.value)
+
+
+def test_decimal_keys_are_those_of_whole_numbers() -> None:
+    table = pl.DataFrame({"k": [Decimal("7.00"), Decimal("2.50"), Decimal(10) ** 20 + 1], "n": [5, 6, 7]})
+    rows = pl.DataFrame({"k": ["7", "2.5", str(10**20 + 1), str(10**20)]})
+    found = join(rows, table, Join(name="v", source="t.csv", on=["k"])).frame
+    assert found["v_n"].to_list() == [5, 6, 7, None]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import time
+from decimal import Decimal
 from typing import Any
 
 import numpy as np
@@ -12,7 +13,7 @@ import pytest
 
 from artificer.errors import ContractError, DataError, TargetError
 from artificer.tables.arrays import encode_target, to_blocks
-from artificer.tables.contract import Contract, RowReader
+from artificer.tables.contract import Contract, RowReader, canonical_text
 from artificer.tables.door import like, to_polars
 from artificer.tables.prepare import prepare
 from artificer.types import MISSING_TIME, Role, Task
@@ -223,3 +224,12 @@ def test_two_thousand_columns() -> None:
     assert ready.blocks.numbers.shape == (60, 2000)
     assert time.monotonic() - started < 60
     assert {spec.role for spec in ready.contract.columns} == {Role.NUMERIC, Role.TARGET}
+
+
+def test_decimal_classes_are_told_and_read_as_the_same_label() -> None:
+    labels = [Decimal("1.00"), Decimal("0.00")] * 30
+    contract = prepare(pl.DataFrame({"x": [i * i % 7 for i in range(60)], "y": labels}), target="y").contract
+    assert contract.classes == ("0", "1")
+    assert [canonical_text(contract.label(name)) for name in contract.classes] == ["0", "1"]
+    told = pl.DataFrame({"x": [1, 2], "y": [contract.label(name) for name in contract.classes]})
+    assert encode_target(told, contract).tolist() == [0, 1]

@@ -5,10 +5,15 @@ from __future__ import annotations
 import random
 from datetime import datetime, timedelta
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import polars as pl
 import pytest
+
+from artificer.api.serving import _widening
+from artificer.tables.contract import ColumnSpec, Contract
+from artificer.types import Role, Task
 
 SECRET = "hush-4711-secret"  # noqa: S105 -- made up
 JOINS = """
@@ -97,3 +102,16 @@ def test_no_secret_reaches_what_is_kept(
     kept = [path for path in shop.dir.rglob("*") if path.is_file()]
     assert any(path.name == "run.json" and b"SELECT * FROM shop_orders" in path.read_bytes() for path in kept)
     assert not [path for path in kept if SECRET.encode() in path.read_bytes()]
+
+
+def test_rows_to_predict_are_joined_by_the_declared_time_not_by_one_the_split_found(tmp_path: Path) -> None:
+    """Training counted all visits, as no time was declared; a model whose split found one predicts by the same join."""
+    pl.DataFrame({"who": ["ann", "ann", "bob"], "n": [1, 2, 4]}).write_csv(tmp_path / "visits.csv")
+    visits = {"name": "v", "source": "visits.csv", "on": ["who"], "aggregate": {"n": ["sum"]}}
+    rows = pl.DataFrame({"day": ["2024-01-01", "2024-01-02"], "who": ["ann", "bob"]})
+    days = ColumnSpec("day", Role.DATETIME, "", "String", format="%Y-%m-%d")
+    contract = Contract((days, ColumnSpec("v_sum_n", Role.NUMERIC, "", "Float64")), "y", Task.REGRESSION, time="day")
+    model = SimpleNamespace(contract=contract, lineage={"problem": {"data": {"target": "y", "join": [visits]}}})
+    widen = _widening(model, tmp_path)  # type: ignore[arg-type]
+    assert widen is not None
+    assert widen(rows)[0]["v_sum_n"].to_list() == [3.0, 4.0]

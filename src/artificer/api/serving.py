@@ -69,8 +69,8 @@ def _widening(bundle: Bundle, project: Path) -> Widen | None:
     if not recorded.get("join"):
         return None
     kept = {key: recorded[key] for key in ("target", "time", "join") if key in recorded}
-    joins = build_problem({"data": kept}, "the model's record of its data").data.join
-    return widening(joins, project.resolve(), bundle.contract)
+    data = build_problem({"data": kept}, "the model's record of its data").data
+    return widening(data.join, project.resolve(), bundle.contract, data.time)
 
 
 def server_command(

@@ -11,7 +11,7 @@ from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Self
+from typing import Any, Self
 
 import numpy as np
 from numpy.typing import NDArray
@@ -26,17 +26,6 @@ from artificer.bundle.format import BundleContent, write_bundle
 from artificer.bundle.model import Bundle, open_session
 from artificer.clock import derive_seed
 from artificer.errors import ConfigurationError, DataError, UsageError
-from artificer.metrics.base import Metric, default_metric, metric, metrics
-from artificer.search.records import SearchRequest, SearchResult
-from artificer.splits.evidence import Table
-from artificer.splits.plan import SPLITS, Named, SplitPlan, plan_split
-from artificer.splits.split import FEWEST_ROWS, fold_count, folds
-from artificer.tables.contract import ColumnSpec, Contract
-from artificer.types import Doubles, Ints, Json, Kind, Role, Task
-
-if TYPE_CHECKING:
-    pass
-
 from artificer.estimators.given import (
     Answer,
     GivenTable,
@@ -48,6 +37,13 @@ from artificer.estimators.given import (
     search_budget,
     typed_table,
 )
+from artificer.metrics.base import Metric, default_metric, metric, metrics
+from artificer.search.records import SearchRequest, SearchResult
+from artificer.splits.evidence import Table
+from artificer.splits.plan import SPLITS, Named, SplitPlan, plan_split
+from artificer.splits.split import FEWEST_ROWS, fold_count, folds
+from artificer.tables.contract import ColumnSpec, Contract
+from artificer.types import Doubles, Ints, Json, Kind, Role, Task
 
 
 @dataclass(frozen=True)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -11,14 +11,10 @@ from sklearn.base import ClassifierMixin
 from sklearn.utils.multiclass import check_classification_targets
 
 from artificer.errors import ConfigurationError
-from artificer.search.records import balanced
-from artificer.types import Doubles, Task
-
-if TYPE_CHECKING:
-    pass
-
 from artificer.estimators.base import SearchEstimator
 from artificer.estimators.given import Answer, label_texts
+from artificer.search.records import balanced
+from artificer.types import Doubles, Task
 
 SUREST = 1e-6
 """Where costs decide, no class counts as less likely than this: no model has seen rows enough to rule one out."""

@@ -3,21 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 from sklearn.base import RegressorMixin
 
 from artificer.errors import ConfigurationError
-from artificer.tables.contract import are_levels
-from artificer.types import Doubles, Task
-
-if TYPE_CHECKING:
-    pass
-
 from artificer.estimators.base import SearchEstimator
 from artificer.estimators.given import Answer
+from artificer.tables.contract import are_levels
+from artificer.types import Doubles, Task
 
 
 class Regressor(RegressorMixin, SearchEstimator):  # type: ignore[misc]

@@ -216,6 +216,8 @@ class _Side:
     sides: tuple[str, str]
     inside: NDArray[np.bool_]
     leave_out: str | None = None
+    among: NDArray[np.bool_] | None = None
+    """The rows that stand on either side at all; None: every row."""
 
 
 def _sides(frame: pl.DataFrame, clock: Clock, group: str | None) -> list[_Side]:
@@ -225,16 +227,20 @@ def _sides(frame: pl.DataFrame, clock: Clock, group: str | None) -> list[_Side]:
         found.append(
             _Side("training and test rows", "parts", ("train", "test"), (frame[PART] == "test").to_numpy(), PART)
         )
-    known = clock.values[~np.isnan(clock.values)]
-    if len(known):
-        newer = clock.values > np.median(known)
+    timed = ~np.isnan(clock.values)
+    if timed.any():
+        newer = clock.values > np.median(clock.values[timed])
         names = ("first half", "second half") if clock.name == ROW_ORDER else ("older half", "newer half")
         kind = "order" if clock.name == ROW_ORDER else "time"
-        found.append(_Side(f"{names[0]} and {names[1]} by {clock.name}", kind, names, newer, clock.name))
+        found.append(_Side(f"{names[0]} and {names[1]} by {clock.name}", kind, names, newer, clock.name, timed))
     for column, kind in ((FILE, "file"), (group, "group")):
         if column is not None and column in frame.columns:
             found.extend(_each(frame, column, kind))
-    return [side for side in found if FEWEST_ROWS <= side.inside.sum() <= frame.height - FEWEST_ROWS]
+    return [side for side in found if FEWEST_ROWS <= side.inside.sum() <= _size(side) - FEWEST_ROWS]
+
+
+def _size(side: _Side) -> int:
+    return len(side.inside) if side.among is None else int(side.among.sum())
 
 
 def _each(frame: pl.DataFrame, column: str, kind: str) -> list[_Side]:
@@ -264,4 +270,8 @@ def _compared(coded: Sequence[Coded], side: _Side, target: Target | None, known:
     every = [column for column in coded if column.name != side.leave_out]
     if target is not None and known is not None and len(known) == len(side.inside):
         every.append(Coded(target.name, Kind.STRINGS, target.codes, target.labels))
-    return compare(every, side.inside, side.sides, side.name, side.kind)
+    inside = side.inside
+    if side.among is not None and not side.among.all():
+        rows = np.flatnonzero(side.among)
+        every, inside = [column.take(rows) for column in every], inside[rows]
+    return compare(every, inside, side.sides, side.name, side.kind)

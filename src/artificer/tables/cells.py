@@ -9,6 +9,7 @@ import json
 import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from decimal import Decimal
 from functools import cache
 from typing import Any, TypeVar
 
@@ -43,8 +44,8 @@ def canonical_text(value: Any) -> str:
 
     Examples
     --------
-    >>> [canonical_text(v) for v in (3, 3.0, "3", " 3 ", True, 2.5, None, float("nan"))]
-    ['3', '3', '3', '3', 'true', '2.5', '', '']
+    >>> [canonical_text(v) for v in (3, 3.0, Decimal("3.00"), "3", " 3 ", True, 2.5, None, float("nan"))]
+    ['3', '3', '3', '3', '3', 'true', '2.5', '', '']
     """
     if isinstance(value, str):
         return value.strip(WHITESPACE)
@@ -59,6 +60,9 @@ def canonical_text(value: Any) -> str:
         if math.isnan(number):
             return MISSING_STRING
         return str(int(number)) if number.is_integer() and abs(number) < 1e16 else repr(number)
+    if isinstance(value, Decimal):  # a whole one stays exact, however long; a fraction is what its float is
+        is_whole = value.is_finite() and value == value.to_integral_value()
+        return str(int(value)) if is_whole else canonical_text(float(value))
     return str(value).strip(WHITESPACE)
 
 

@@ -111,17 +111,20 @@ def _listed(names: Sequence[str]) -> str:
     return ", ".join(names[:5]) + (f" and {len(names) - 5} more" if len(names) > 5 else "")
 
 
-def widening(joins: Sequence[Join], base: Path, contract: Contract) -> Widen | None:
+def widening(joins: Sequence[Join], base: Path, contract: Contract, time: str | None) -> Widen | None:
     """What gives rows to predict the columns of the same joins; None where there are none.
 
     Rows that bring all columns of a join that the model needs, as served ones do, keep theirs.
+
+    Parameters
+    ----------
+    time : the declared ``data.time`` that training joined by; not the contract's, which the split may have found.
     """
     from artificer.joins.join import join
 
     if not joins:
         return None
     tables: dict[str, ReadResult] = {}
-    time = contract.time
     reads = next((column for column in contract.columns if column.name == time), None)
 
     def widen(frame: pl.DataFrame) -> tuple[pl.DataFrame, tuple[str, ...]]:
