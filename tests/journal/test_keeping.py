@@ -4,19 +4,23 @@ from __future__ import annotations
 
 import hashlib
 import threading
+import time
+from contextlib import closing
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
 
 from artificer.errors import JournalError, UsageError
-from artificer.journal import keeping
+from artificer.journal import keeping, sealing
 from artificer.journal.entries import OutcomeEntry, PredictionEntry
 from artificer.journal.keeping import forget, retain, status, verify
 from artificer.journal.query import query
 from artificer.journal.reader import counts, labelled, outcomes, predictions
 from artificer.journal.sealing import DAY, seal
 from artificer.journal.segments import folder_of
+from artificer.journal.store import open_for_reading
 from artificer.journal.writer import Journal
 
 SUBJECT = "Erika Mustermann"
@@ -58,6 +62,38 @@ def test_a_subject_is_forgotten_everywhere(tmp_path: Path, sealed: float) -> Non
     assert forget(path, "who", SUBJECT).predictions == 0
     assert forget(path, "n", "7").predictions > 0
     assert not [e for e in predictions(path) if e.row["n"] == 7]
+
+
+def test_a_forgetting_says_what_a_reader_keeps_on_the_disk(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = tmp_path / "journal.sqlite"
+    filled(path)
+
+    def on_disk() -> bool:
+        return SUBJECT.encode() in b"".join(p.read_bytes() for p in tmp_path.rglob("*") if p.is_file())
+
+    appended: list[float] = []
+
+    def append(seconds: float) -> None:
+        """In place of waiting: another process appends."""
+        begun = time.monotonic()
+        with Journal(path) as other:
+            other.append([OutcomeEntry(f"o{len(appended)}", 1.0, "no")])
+        appended.append(time.monotonic() - begun)
+
+    monkeypatch.setattr(sealing, "READER_SECONDS", 0.2)
+    clock = SimpleNamespace(time=time.time, monotonic=time.monotonic, sleep=append)
+    monkeypatch.setattr(sealing, "time", clock)
+    with Journal(path), closing(open_for_reading(path)) as reader:
+        reader.execute("select count(*) from groups").fetchall()
+        found = forget(path, "who", SUBJECT)
+        assert (found.predictions, found.overwritten) == (16, False)
+        assert on_disk()
+        assert appended
+        assert max(appended) < 2
+        reader.execute("rollback")
+        again = forget(path, "who", SUBJECT)
+        assert (again.predictions, again.overwritten) == (0, True)
+        assert not on_disk()
 
 
 def test_a_forgetting_that_fails_changes_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -17,6 +17,7 @@ SEAL_SCHEMA = "artificer.journal.seal/1"
 VERIFY_SCHEMA = "artificer.journal.verify/1"
 QUERY_SCHEMA = "artificer.journal.query/1"
 FORGET_SCHEMA = "artificer.journal.forget/1"
+_AGAIN = "somebody reads the journal; run the same artificer journal forget again when nobody does"
 
 
 def _opened(project: Path) -> Project:
@@ -66,8 +67,9 @@ def journal_query(project: Path, sql: str, *, limit: int = 1000) -> Json:
 def journal_forget(project: Path, column: str, value: str) -> Json:
     """Remove every prediction whose row has `value` in `column`, with its outcomes.
 
-    Files that were made of the journal before (``production.jsonl`` of retrainings) are named under ``copies``: they
-    are evidence of a run and are not changed.
+    ``overwritten`` says whether it is off the disk, and ``advice`` what to do where it is not. Files that were made of
+    the journal before (``production.jsonl`` of retrainings) are named under ``copies``: they are evidence of a run and
+    are not changed.
     """
     from artificer.journal.keeping import forget
 
@@ -79,6 +81,8 @@ def journal_forget(project: Path, column: str, value: str) -> Json:
         "predictions": found.predictions,
         "outcomes": found.outcomes,
         "segments": found.segments,
+        "overwritten": found.overwritten,
+        "advice": None if found.overwritten else _AGAIN,
         "damaged": [{"segment": d.segment, "group": d.seq, "entries": d.count} for d in found.damaged],
         "copies": [str(path) for path in sorted(opened.runs.glob("*/production.jsonl"))],
     }

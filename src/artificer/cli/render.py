@@ -310,6 +310,8 @@ def journal_forget(document: Json) -> None:
         f"{document['predictions']:,} predictions and {document['outcomes']:,} outcomes forgotten; "
         f"{document['segments']:,} segments written anew."
     )
+    if not document["overwritten"]:
+        console.print(f"[yellow]still on the disk[/]: {escape(document['advice'])}.")
     for found in document["damaged"]:
         console.print(f"[yellow]could not be searched[/]: {escape(found['segment'] or str(found['group']))}")
     for path in document["copies"]:

@@ -35,20 +35,28 @@ AUDIT: Final = 20
 
 @dataclass(frozen=True, slots=True)
 class Forgotten:
-    """How much was forgotten: entries, and the segments that were written anew without them."""
+    """How much was forgotten: entries, and the segments that were written anew without them.
+
+    Attributes
+    ----------
+    overwritten : whether what was removed is off the disk; while somebody reads the journal it stays there, and
+        forgetting once more, when nobody does, overwrites it.
+    """
 
     predictions: int
     outcomes: int
     segments: int
     damaged: tuple[DamagedGroup, ...]
+    overwritten: bool
 
 
 def forget(path: Place, column: str, value: str) -> Forgotten:
     """Remove every prediction whose row holds `value` in `column`, and the outcomes of these predictions.
 
     Values are compared by their canonical text, so that 41, 41.0 and "41" are one. What is removed is overwritten in
-    the database and absent from the rewritten segments. Appends wait meanwhile. The audit keeps the counts and a salted
-    hash in place of the value, by which one who knows it can tell that it was done.
+    the database, unless somebody reads it meanwhile, and absent from the rewritten segments. Appends wait for it.
+    The audit keeps the counts and a salted hash in place of the value, by which one who knows it can tell that it was
+    done.
 
     Raises
     ------
@@ -67,6 +75,7 @@ def forget(path: Place, column: str, value: str) -> Forgotten:
         outcomes=sum(each.outcomes for each in done),
         segments=sum(each.segments for each in done),
         damaged=tuple(found for each in done[: len(parts)] for found in each.damaged),
+        overwritten=all(each.overwritten for each in done[-len(parts) :]),
     )
 
 
@@ -110,8 +119,8 @@ def _forget(path: Place, column: str, text: str, ids: set[str]) -> Forgotten:
         _unlink(path, written)
         raise
     _unlink(path, replaced)
-    shrink(path, whole=True)
-    return Forgotten(removed[PREDICTIONS], removed[OUTCOMES], len(replaced), tuple(damaged))
+    overwritten = shrink(path, whole=True)
+    return Forgotten(removed[PREDICTIONS], removed[OUTCOMES], len(replaced), tuple(damaged), overwritten)
 
 
 def _ids_of(

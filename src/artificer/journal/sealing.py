@@ -42,6 +42,8 @@ _log = logging.getLogger("artificer.journal")
 ROWS: Final = 250_000
 """So many entries are sealed at a time: what they take in memory, and what a query reads at once."""
 DAY: Final = 86_400.0
+READER_SECONDS: Final = 2.0
+"""So long is waited for readers of what was deleted."""
 
 ContractOf = Callable[[str], "Contract | None"]
 """The contract of a model version, None where it is not known any more."""
@@ -207,27 +209,51 @@ def _unchanged(path: Place, error: Exception) -> JournalError:
     return JournalError(f"the journal {path} could not be changed ({error}); free space or repair the disk.")
 
 
-def shrink(path: Place, *, whole: bool = False) -> None:
+def shrink(path: Place, *, whole: bool = False) -> bool:
     """Give the disk back what deleted groups took, where it is a quarter of the file or `whole` is asked for.
 
-    While somebody reads it waits, and where that lasts a later time does it.
+    While somebody reads it waits a little, and where that lasts a later time does it.
+
+    Returns
+    -------
+    Whether what was deleted is off the disk: False where a reader still needed it, or the disk refused.
     """
     turn = Turn(path)
     try:
-        with turn.taken(), closing(open_for_writing(path)) as connection:
+        with turn.taken():
+            connection = open_for_writing(path)
+        with closing(connection):
             if not isinstance(path, Path):
                 connection.execute("vacuum groups")
-                return
-            free, pages = (
-                connection.execute(f"pragma {name}").fetchone()[0] for name in ("freelist_count", "page_count")
-            )
-            if whole or free * 4 > pages:
-                connection.execute("vacuum")
-            connection.execute("pragma wal_checkpoint(truncate)")
+                return True
+            with turn.taken():
+                free, pages = (
+                    connection.execute(f"pragma {name}").fetchone()[0] for name in ("freelist_count", "page_count")
+                )
+                if whole or free * 4 > pages:
+                    connection.execute("vacuum")
+            done = _empty_log(connection, turn)
+        if not done:
+            _log.warning("the journal %s could not be shrunk now: somebody reads it", path)
     except sqlite3.OperationalError as error:
         _log.warning("the journal %s could not be shrunk now: %s", path, error)
+        return False
     finally:
         turn.close()
+    return done
+
+
+def _empty_log(connection: Connection, turn: Turn) -> bool:
+    """Move the log into the file and empty it, tried again for a while; between the tries others may append."""
+    connection.execute("pragma busy_timeout = 0")
+    end = time.monotonic() + READER_SECONDS
+    while True:
+        with turn.taken():
+            # It does not fail where a reader holds it up: the first column says so.
+            busy = connection.execute("pragma wal_checkpoint(truncate)").fetchone()[0]
+        if not busy or time.monotonic() >= end:
+            return not busy
+        time.sleep(0.05)
 
 
 def _remove_orphans(path: Path, folder: Path) -> int:
