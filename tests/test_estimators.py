@@ -27,6 +27,9 @@ from artificer.errors import UsageError
 from artificer.search.records import Budget as SearchBudget
 from artificer.search.records import SearchRequest, SearchResult
 from artificer.search.search import run_search
+from artificer.serving.ids import Ids
+from artificer.serving.predictor import Predictor
+from artificer.training.score import score_frame
 from artificer.types import Role
 
 # The checks fit a hundred times and ask for equal models of equal calls, so that fits are what is counted.
@@ -332,6 +335,24 @@ def test_weights_move_the_labels_and_leave_the_probabilities() -> None:
         Classifier("3 fits", class_weight={"raer": 2}).fit(X, y)
     with pytest.raises(ValueError, match='class_weight must be "balanced"'):
         Classifier("3 fits", class_weight="even").fit(X, y)
+
+
+def test_an_exported_bundle_chooses_labels_as_the_estimator_does(tmp_path: Path) -> None:
+    rng = np.random.default_rng(0)
+    X = rng.normal(size=(400, 2))
+    y = np.where(rng.random(400) < 1 / (1 + np.exp(2.5 - X[:, 0])), "yes", "no")
+    model = Classifier("3 fits", class_weight="balanced").fit(X, y)
+    wanted = model.predict(X).tolist()
+    loaded = artificer.load(model.export(tmp_path / "model.artificer"))
+    likeliest = model.classes_[model.predict_proba(X).argmax(axis=1)].tolist()
+    assert wanted != likeliest, "the costs have something to say"
+    table = pl.DataFrame(X, schema=["x0", "x1"])
+    assert loaded.predict(table).tolist() == wanted
+    assert score_frame(loaded.bundle, table)[0]["prediction"].to_list() == wanted
+    predictor = Predictor("m", 1, loaded.bundle, datetime.now(), Ids())
+    assert [entry.prediction for entry in predictor.answer(table.to_dicts(), 0.0).entries] == wanted
+    plain = Classifier("3 fits").fit(X, y)._fitted.content.contract
+    assert "costs" not in plain.to_json()
 
 
 def test_a_row_without_weight_is_not_learnt() -> None:

@@ -159,3 +159,11 @@ def test_labels_come_back_in_their_own_type() -> None:
     of = {"int": "1", "float": "1.5", "bool": "true", "string": "1"}
     labels = [Contract((), "y", Task.BINARY, ("a", "b"), None, kind).label(text) for kind, text in of.items()]  # type: ignore[arg-type]
     assert labels == [1, 1.5, True, "1"]
+
+
+@pytest.mark.parametrize("costs", [(1.0,), (1.0, -1.0), (0.0, 0.0), (1.0, float("inf")), (float("nan"), 1.0)])
+def test_costs_travel_with_the_contract_and_odd_ones_are_refused(costs: tuple[float, ...]) -> None:
+    contract = Contract((), "y", Task.BINARY, ("no", "yes"), "yes", costs=(1.0, 7.3))
+    assert Contract.from_json(json.loads(json.dumps(contract.to_json()))) == contract
+    with pytest.raises(ContractError, match="costs"):
+        Contract.from_json({**contract.to_json(), "costs": list(costs)})

@@ -91,6 +91,7 @@ def metadata(contract: Contract) -> dict[str, str]:
         "classes": json.dumps(list(contract.classes), ensure_ascii=False),
         **({"codes": json.dumps(codes, ensure_ascii=False)} if codes else {}),
         **({"levels": json.dumps(list(contract.levels))} if contract.levels else {}),
+        **({"costs": json.dumps(list(contract.costs))} if contract.costs else {}),
         **{name: json.dumps(names, ensure_ascii=False) for name, names in lists.items()},
     }
 

@@ -81,11 +81,13 @@ class Bundle:
         return self.predict_blocks(blocks), warnings
 
     def labels(self, scores: Floats) -> list[Any]:
-        """Turn scores (n, c) into predictions: the likeliest class, as its label is; the value; the middle quantile."""
+        """Turn scores (n, c) into predictions: the likeliest class, or under costs the dearest to miss, as its label
+        is; the value; the middle quantile.
+        """
         if not self.contract.task.is_classification:
             values: list[Any] = scores[:, self.contract.middle].tolist()
             return values
-        return [self._classes[code] for code in scores.argmax(axis=1).tolist()]
+        return [self._classes[code] for code in self.contract.class_codes(scores).tolist()]
 
     @cached_property
     def _classes(self) -> tuple[Any, ...]:

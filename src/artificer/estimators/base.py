@@ -247,6 +247,7 @@ class SearchEstimator(BaseEstimator, ABC):  # type: ignore[misc]
             positive=answer.classes[1] if answer.task is Task.BINARY else None,
             label_kind=answer.label_kind,
             levels=answer.levels,
+            costs=() if answer.class_weights is None else tuple(answer.class_weights.tolist()),
         )
         board, created = found.leaderboard, datetime.now(UTC)
         content = BundleContent(

@@ -16,9 +16,6 @@ from artificer.estimators.given import Answer, label_texts
 from artificer.search.records import balanced
 from artificer.types import Doubles, Task
 
-SUREST = 1e-6
-"""Where costs decide, no class counts as less likely than this: no model has seen rows enough to rule one out."""
-
 
 class Classifier(ClassifierMixin, SearchEstimator):  # type: ignore[misc]
     """Searches for the best model of a class label, as a scikit-learn classifier.
@@ -86,8 +83,7 @@ class Classifier(ClassifierMixin, SearchEstimator):  # type: ignore[misc]
     def predict(self, X: Any) -> NDArray[Any]:
         """The likeliest class of each row, (n,); with class weights, that of the largest weighted probability."""
         scores = self._scores(X)
-        weighted = scores if self._costs is None else np.maximum(scores, SUREST) * self._costs
-        labels: NDArray[Any] = self.classes_[weighted.argmax(axis=1)]
+        labels: NDArray[Any] = self.classes_[self._fitted.content.contract.class_codes(scores)]
         return labels
 
     def predict_proba(self, X: Any) -> Doubles:
@@ -115,7 +111,6 @@ class Classifier(ClassifierMixin, SearchEstimator):  # type: ignore[misc]
         return self._promise(coverage).sets(self._scores(X), self.classes_.tolist())
 
     def _class_weights(self, answer: Answer) -> Doubles | None:
-        self._costs: Doubles | None = None
         if self.class_weight is None:
             return None
         labels = self.classes_.tolist()
@@ -128,14 +123,12 @@ class Classifier(ClassifierMixin, SearchEstimator):  # type: ignore[misc]
                 )
             if not (np.isfinite(numbers) & (numbers >= 0)).all() or not numbers.any():
                 raise ConfigurationError("class_weight takes numbers of zero or more, one of them above zero")
-            self._costs = numbers
-        elif self.class_weight == "balanced":
-            self._costs = balanced(answer.y.astype(np.int64), answer.n_classes, answer.weight)
-        else:
-            raise ConfigurationError(
-                f'class_weight must be "balanced", a mapping from labels to numbers, or None, not {self.class_weight!r}'
-            )
-        return self._costs
+            return numbers
+        if self.class_weight == "balanced":
+            return balanced(answer.y.astype(np.int64), answer.n_classes, answer.weight)
+        raise ConfigurationError(
+            f'class_weight must be "balanced", a mapping from labels to numbers, or None, not {self.class_weight!r}'
+        )
 
     def _answer(self, y: NDArray[Any]) -> Answer:
         check_classification_targets(y)

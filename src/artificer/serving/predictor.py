@@ -218,9 +218,8 @@ class Predictor:
             )
         if warnings:
             rows = [self._without_extras(row) for row in rows]
-        version, labels, middle = self._version, self._labels, self._middle
-        classes = self.bundle.contract.classes
-        told = [labels[of.index(max(of))] for of in of_rows] if classes else [of[middle] for of in of_rows]
+        version, classes = self._version, self.bundle.contract.classes
+        told = self._predicted(of_rows)
         if hits:
             refused = self._rails.refused(hits)
             if refused is not None:
@@ -234,6 +233,15 @@ class Predictor:
             for name, row, scores, prediction in zip(names, rows, of_rows, told, strict=True)
         ]
         return Answer(entries, classes, warnings, unseen, levels=self._levels, hits=hits)
+
+    def _predicted(self, of_rows: list[list[float]]) -> list[Any]:
+        """The label or the value of each row; what ``Bundle.labels`` says, without NumPy where it can be."""
+        labels, middle, contract = self._labels, self._middle, self.bundle.contract
+        if not labels:
+            return [of[middle] for of in of_rows]
+        if contract.costs:
+            return [labels[code] for code in contract.class_codes(np.array(of_rows)).tolist()]
+        return [labels[of.index(max(of))] for of in of_rows]
 
     def _with_promise(self, answer: Answer, promise: Promise) -> Answer:
         scores = np.array([entry.scores for entry in answer.entries])

@@ -12,6 +12,7 @@ from itertools import pairwise
 from typing import Any, Literal, TypeAlias
 
 import numpy as np
+from numpy.typing import NDArray
 
 from artificer.errors import ContractError, Violation
 from artificer.tables.cells import READERS, ColumnSpec, RuleError, canonical_text, is_code, settle_numbers
@@ -26,6 +27,9 @@ LabelKind: TypeAlias = Literal["string", "int", "float", "bool"]
 CONTRACT_FORMAT = 1
 MAX_VIOLATIONS = 100
 NOT_AN_OBJECT = "must be an object of column names and values"
+
+SUREST = 1e-6
+"""Where costs decide, no class counts as less likely than this: no model has seen rows enough to rule one out."""
 
 WHOLE_FROM = 4
 """From so many rows on whole columns are looked at; for fewer, NumPy's price for a call is more than the cells' own."""
@@ -42,6 +46,8 @@ class Contract:
     label_kind : the label's own JSON type, in which predictions are given back.
     time : the column that orders the rows in time, where one was named; its values always move on.
     levels : of quantiles, rising, as in the scores; empty for other tasks.
+    costs : how much it counts to miss each class, in their order; the predicted label is the one of the largest
+        weighted probability. Empty where all count alike.
     """
 
     columns: tuple[ColumnSpec, ...]
@@ -52,6 +58,7 @@ class Contract:
     label_kind: LabelKind = "string"
     time: str | None = None
     levels: tuple[float, ...] = ()
+    costs: tuple[float, ...] = ()
 
     @property
     def width(self) -> int:
@@ -68,6 +75,28 @@ class Contract:
         1
         """
         return min(range(len(self.levels)), key=lambda j: abs(self.levels[j] - 0.5), default=0)
+
+    def class_codes(self, scores: NDArray[Any]) -> NDArray[np.intp]:
+        """Places (n,) of the predicted classes: the likeliest ones, or under costs [1]_ those dearest to miss.
+
+        Parameters
+        ----------
+        scores : (n, c).
+
+        References
+        ----------
+        .. [1] Elkan, C. (2001). The foundations of cost-sensitive learning. IJCAI.
+
+        Examples
+        --------
+        >>> contract = Contract((), "y", Task.BINARY, ("no", "yes"), "yes", costs=(1.0, 5.0))
+        >>> contract.class_codes(np.array([[0.75, 0.25], [0.9, 0.1]])).tolist()
+        [1, 0]
+        """
+        if self.costs:  # in double precision wherever it is asked, so that every answer is the same
+            scores = np.maximum(scores.astype(np.float64), SUREST) * np.array(self.costs)
+        found: NDArray[np.intp] = scores.argmax(axis=1)
+        return found
 
     def of(self, kind: Kind) -> tuple[ColumnSpec, ...]:
         """Columns of a block, in block order."""
@@ -98,8 +127,9 @@ class Contract:
     def to_json(self) -> Json:
         """JSON-ready form; ``from_json`` gives an equal contract back."""
         data = {"format": CONTRACT_FORMAT, **asdict(self), "columns": [_column_to_json(c) for c in self.columns]}
-        if not self.levels:  # a reader that knows no quantiles reads it as before
-            del data["levels"]
+        for name in ("levels", "costs"):  # a reader that does not know them reads it as before
+            if not data[name]:
+                del data[name]
         return data
 
     @classmethod
@@ -124,6 +154,7 @@ class Contract:
                 task=Task(data.pop("task")),
                 classes=tuple(str(name) for name in data.pop("classes")),
                 levels=tuple(float(level) for level in data.pop("levels", ())),
+                costs=tuple(float(cost) for cost in data.pop("costs", ())),
                 **data,
             )
         except (KeyError, TypeError, ValueError, AttributeError) as error:
@@ -146,6 +177,11 @@ class Contract:
             )
         if self.task.is_classification and len(self.classes) < 2:
             raise ContractError("the contract of a classifier needs two classes; take it from an intact bundle")
+        sound = all(0 <= cost < math.inf for cost in self.costs) and any(self.costs)
+        if self.costs and not (sound and len(self.costs) == len(self.classes)):
+            raise ContractError(
+                "the contract's costs are not numbers of zero or more for each class; take it from an intact bundle"
+            )
         if (self.task is Task.QUANTILE) != bool(self.levels) or not are_levels(self.levels):
             raise ContractError(
                 "the contract's levels of quantiles do not rise from 0 to 1; take it from an intact bundle"

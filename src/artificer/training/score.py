@@ -243,7 +243,7 @@ def _predictions(bundle: Bundle, scores: Floats) -> pl.Series:
     if not contract.classes:
         return pl.Series(PREDICTION, scores[:, contract.middle].astype(np.float64))
     labels = pl.Series(PREDICTION, [contract.label(text) for text in contract.classes])
-    return labels.gather(pl.Series(scores.argmax(axis=1).astype(np.uint32)))
+    return labels.gather(pl.Series(contract.class_codes(scores).astype(np.uint32)))
 
 
 def _promised(bundle: Bundle, scores: Floats, promise: Promise) -> list[pl.Series]:
