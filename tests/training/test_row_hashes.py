@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -7,7 +8,15 @@ import polars as pl
 
 from artificer.tables.arrays import to_blocks
 from artificer.tables.prepare import prepare
-from artificer.training.row_hashes import TEST_FILE, TRAIN_FILE, counted, keep_hashes, read_hashes, row_hashes
+from artificer.training.row_hashes import (
+    TEST_FILE,
+    TRAIN_FILE,
+    counted,
+    hashes_under,
+    keep_hashes,
+    read_hashes,
+    row_hashes,
+)
 
 
 def test_a_row_is_known_again_under_another_type_and_order_of_columns() -> None:
@@ -30,6 +39,32 @@ def test_equal_rows_are_told_apart_by_their_count(tmp_path: Path) -> None:
     assert counts is not None
     assert counts.tolist() == [2, 1]
     assert np.isin(counted(hashes, np.array([0, 1, 0, 2])), trained).tolist() == [True, False, True, False]
+
+
+def test_training_rows_are_known_again_where_another_contract_mends_cells(tmp_path: Path) -> None:
+    towns = ["Bergen", "Bergen", "Bergn", "Bergen", "Oslo", "Oslo", "Oslo"]
+    frame = pl.DataFrame({"town": towns, "y": [0.1, 0.1, 0.1, 0.1, 0.2, 0.3, 0.4]})
+    plain = prepare(frame, target="y")
+    mended = tuple(
+        replace(spec, spelling={"Bergn": "Bergen"}) if spec.name == "town" else spec for spec in plain.contract.columns
+    )
+    later = replace(plain.contract, columns=mended)
+    champion, challenger = tmp_path / "champion", tmp_path / "challenger"
+    champion.mkdir()
+    challenger.mkdir()
+    every = np.arange(7)
+    for contract, folder in ((plain.contract, champion), (later, challenger)):
+        hashes = hashes_under(frame, contract)
+        assert hashes is not None
+        keep_hashes(folder, hashes, every[:6], every, hashes_under(frame, plain.contract))
+    trained, counts = read_hashes(champion / TRAIN_FILE), read_hashes(challenger / TEST_FILE)
+    assert trained is not None
+    assert counts is not None
+    hashes = hashes_under(frame, plain.contract)
+    assert hashes is not None
+    assert np.isin(counted(hashes, counts), trained).tolist() == [True] * 6 + [False]
+    assert hashes_under(frame.drop("y"), later) is None
+    assert hashes_under(frame.drop("town"), later) is None
 
 
 def test_hashes_that_are_damaged_or_gone_are_not_at_hand(tmp_path: Path) -> None:

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 from artificer.bundle.format import load_bundle
 from artificer.bundle.pointer import read_pointer
 from artificer.clock import Clock, SystemClock
-from artificer.errors import BundleDamagedError, MissingError
+from artificer.errors import BundleDamagedError, BundleError, MissingError
 from artificer.loop.comparing import compare_on as compare_on
 from artificer.loop.comparing import compare_unseen
 from artificer.loop.comparing import scores_on as scores_on
@@ -30,6 +30,7 @@ from artificer.types import Json
 if TYPE_CHECKING:
     from artificer.bundle.model import Bundle
     from artificer.registry.registry import Registry
+    from artificer.tables.contract import Contract
 
 RESERVE_SHARE = 0.04
 """Share of a training budget kept for registering and reporting, at most `RESERVE_MAX` seconds."""
@@ -68,6 +69,14 @@ def champion_bundle(project: Project) -> tuple[int, Bundle]:
     """
     pointer = read_pointer(project.champion_file)
     return pointer.version, load_bundle(pointer.bundle_path(project.champion_file), sha256=pointer.sha256)
+
+
+def _champion_contract(project: Project) -> Contract | None:
+    """None where no champion can be read: training does not depend on it, only how a comparison counts rows."""
+    try:
+        return champion_bundle(project)[1].contract
+    except (MissingError, BundleError):
+        return None
 
 
 def run_folder(project: Project, run_id: str) -> Path:
@@ -135,6 +144,7 @@ def fit(
         reserve_seconds=min(RESERVE_MAX, RESERVE_SHARE * (budget.seconds or 0.0)),
         cause=cause,
         parent=champion_version(project),
+        champion=_champion_contract(project),
         threads=threads,
         clock=clock,
         watch=watch,

@@ -10,6 +10,7 @@ from typing import Any, TypeAlias
 from artificer.clock import Clock, SystemClock
 from artificer.problem.model import Problem
 from artificer.splits.ledger import HoldoutLedger
+from artificer.tables.contract import Contract
 from artificer.types import Json
 
 Watch: TypeAlias = Callable[[str, float | None, float | None], None]
@@ -40,7 +41,8 @@ class TrainingRequest:
     checkpoint : a folder of finished fits, which a run that was interrupted left or which this one may leave.
     reserve_seconds : part of the budget that the caller needs afterwards (registering, report).
     cause : why the run was started, for the lineage: "request", "performance", "drift", "first".
-    parent : the version it would replace.
+    parent : the version it would replace, and `champion` that version's contract, to tell later which test rows it
+        was trained on.
     under_way : called once, when the search has told its first progress: what takes the interpreter for a while is
         best begun when the work is being done in other processes.
     """
@@ -59,6 +61,7 @@ class TrainingRequest:
     reserve_seconds: float = 0.0
     cause: str = "request"
     parent: int | None = None
+    champion: Contract | None = None
     threads: int = 2
     clock: Clock = field(default_factory=SystemClock)
     watch: Watch = silent

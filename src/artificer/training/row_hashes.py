@@ -27,7 +27,8 @@ Hashes: TypeAlias = NDArray[np.uint64]
 TRAIN_FILE = "train_rows.npy"
 """Hash of every training row with its count among its equals, (n,) uint64."""
 TEST_FILE = "test_counts.npy"
-"""Count of every test row among its equals in the whole table, in the order of the kept test rows, (m,) int64."""
+"""Count of every test row among its equals in the whole table, as the champion's contract reads it where there is one;
+in the order of the kept test rows, (m,) int64."""
 
 
 def content_hashes(columns: Sequence[NDArray[Any]]) -> Hashes:
@@ -81,11 +82,32 @@ def row_hashes(frame: pl.DataFrame, blocks: Blocks, contract: Contract) -> Hashe
     return content_hashes([target, *(values for kind in Kind for values in blocks.of(kind).T)])
 
 
-def keep_hashes(folder: Path, hashes: Hashes, train_rows: Ints, test_rows: Ints) -> None:
-    """Write what a later comparison needs, each file whole or not at all."""
-    counts = counts_among_equals(hashes)
-    _write(folder / TRAIN_FILE, counted(hashes, counts)[train_rows])
-    _write(folder / TEST_FILE, counts[test_rows])
+def hashes_under(frame: pl.DataFrame, contract: Contract) -> Hashes | None:
+    """``row_hashes`` as another contract reads the table; None where it cannot read it."""
+    from artificer.errors import DataError
+    from artificer.tables.arrays import to_blocks
+
+    if contract.target not in frame.columns:
+        return None
+    try:
+        blocks, _ = to_blocks(frame, contract, strict=False)
+    except DataError:
+        return None
+    return row_hashes(frame, blocks, contract)
+
+
+def keep_hashes(
+    folder: Path, hashes: Hashes, train_rows: Ints, test_rows: Ints, as_champion: Hashes | None = None
+) -> None:
+    """Write what a later comparison needs, each file whole or not at all.
+
+    Parameters
+    ----------
+    as_champion : hashes of the same rows as the champion's contract reads them. Rows that are equal to one contract
+        need not be so to another, and the champion's training rows were counted under its own.
+    """
+    _write(folder / TRAIN_FILE, counted(hashes, counts_among_equals(hashes))[train_rows])
+    _write(folder / TEST_FILE, counts_among_equals(hashes if as_champion is None else as_champion)[test_rows])
 
 
 def read_hashes(path: Path) -> NDArray[Any] | None:

@@ -27,7 +27,7 @@ from artificer.training.parting import in_time, of_arrivals, planned, search_fol
 from artificer.training.promise import is_constant
 from artificer.training.record import Rows, TrainingRun, keep_test_rows
 from artificer.training.request import TrainingRequest
-from artificer.training.row_hashes import keep_hashes, row_hashes
+from artificer.training.row_hashes import hashes_under, keep_hashes, row_hashes
 from artificer.training.stages import Stages
 from artificer.training.wanted import chosen_metric, class_weights, directions, model_bound, row_ms
 from artificer.types import Ints, Json, Kind
@@ -113,7 +113,8 @@ def _train(request: TrainingRequest, executor: ProcessExecutor) -> TrainingRun:
         facts = lineage(request, read, snapshots, prepared, (len(train_rows), len(test_rows)), found.seconds)
         keep_test_rows(prepared.frame[test_rows], request.folder / TEST_FILE)
         hashes = row_hashes(prepared.frame, prepared.blocks, prepared.contract)
-        keep_hashes(request.folder, hashes, train_rows, test_rows)
+        as_champion = hashes_under(prepared.frame, request.champion) if request.champion else None
+        keep_hashes(request.folder, hashes, train_rows, test_rows, as_champion)
         path, digest = write_draft(
             request, draft, prepared, (train_rows, test_rows), scores, evaluation, verdict, measured, facts
         )
