@@ -120,6 +120,7 @@ CONTRACT = Contract(
         ColumnSpec(
             "port", Role.CATEGORICAL, "", "String", categories=("Bergen", "Molde 3"), alike=True, missing=("NA",)
         ),
+        ColumnSpec("pier", Role.CATEGORICAL, "", "String", categories=("Bergen", "Ålesund 3", "MOLDE"), variants=True),
         ColumnSpec("rent", Role.NUMERIC, "", "Float64", codes=(-9.0,), scale=((0.1, 9.7, 1000.0), (2e5, 9e5, 0.001))),
     ),
     target="y",
@@ -156,6 +157,7 @@ ROW = st.fixed_dictionaries(
         "until": maybe(st.sampled_from(["31/12/9999", "9999-12-31", "9999-12-31T00:00:01", "30/12/9999"])),
         "net": maybe(st.sampled_from(["12.0 oz", "7oz.", "16 ounce", "3", " 2.5  oz. ", "?"])),
         "town": maybe(st.one_of(ANY_TEXT, st.sampled_from(["Bergn", " Bergn ", "osló", "Oslo", "bergn"]))),
+        "pier": maybe(st.one_of(ANY_TEXT, st.sampled_from(["bergen", "Bergn", "ALESUND  3", "Ålesund 3", "molde"]))),
         "port": maybe(st.one_of(ANY_TEXT, st.sampled_from(["Bergn", "Molde 8", "Mlode 3", " Bregen", "bergen", "NA"]))),
         "rent": maybe(st.one_of(st.floats(-10, 1e6), st.sampled_from([-9.0, 0.1, 9.7, 9.700000001, 1.428, 2e5]))),
     }
@@ -215,7 +217,7 @@ def test_good_rows_are_read_as_whole_columns() -> None:
     row = {
         "float": 1.5, "text": "a", "int": None, "flag": True, "said": "TRUE", "code": 7, "weight": 2.0, "at": 1e9,
         "day": "31/12/1999", "epoch": 5, "key": "k", "story": "a tale", "tags": ["x"], "written": "[1]",
-        "depth": -999.0, "town": "Bergn", "port": "Bergn", "rent": 1.5, "until": "31/12/9999",
+        "depth": -999.0, "town": "Bergn", "port": "Bergn", "pier": "BERGEN", "rent": 1.5, "until": "31/12/9999",
     }  # fmt: skip
     reader = RowReader(replace(CONTRACT, columns=tuple(c for c in CONTRACT.columns if c.name in row)))
     whole = reader._whole.read([row, row])
@@ -286,7 +288,7 @@ def test_one_text_is_one_boolean_on_both_paths(cell: str | None, form: str | Non
 def test_mends_of_cells_are_the_contracts_and_old_contracts_have_none() -> None:
     assert Contract.from_json(json.loads(json.dumps(CONTRACT.to_json()))) == CONTRACT
     plain = CONTRACT.to_json()["columns"][0]
-    assert not {"units", "spelling", "alike", "scale"} & set(plain)
+    assert not {"units", "spelling", "variants", "alike", "scale"} & set(plain)
     rows = [{"net": "12.0 oz.", "town": "Bergn", "rent": 1.5}, {"net": "3", "town": "Oslo", "rent": 800.0}]
     blocks = RowReader(CONTRACT).read(rows * 20)[0]
     place = CONTRACT.names(Kind.NUMBERS).index

@@ -9,15 +9,18 @@ import polars as pl
 import pytest
 
 import artificer
+from artificer.metrics.base import metric
 from artificer.problem.load import build_problem
+from artificer.search.records import Budget, SearchRequest
 from artificer.tables.contract import Contract, RowReader
 from artificer.testing.dirty import misspelt
 from artificer.training.intake import prepare_for
-from artificer.training.mends import rules_of, with_rules
+from artificer.training.mends import _few_rows, proven, rules_of, with_rules, without_proof
+from artificer.types import Kind
 
 
 def sales(rows: int = 600, seed: int = 0) -> pl.DataFrame:
-    """Misspelt towns, rents in thousands, weights in several spellings; the target depends on what is meant."""
+    """Towns misspelt, rents in thousands, weights in several spellings; the price is of what is meant."""
     rng = np.random.default_rng(seed)
     town = rng.integers(0, 4, rows)
     names = np.array(["Bergen Havn", "Oslo Sentrum", "Stavanger", "Trondheim"])
@@ -25,8 +28,8 @@ def sales(rows: int = 600, seed: int = 0) -> pl.DataFrame:
     weight = rng.integers(5, 40, rows)
     price = 100 * town + rent / 10 + 5 * weight + rng.normal(0, 10, rows)
     texts = names[town].astype(object)
-    for row in rng.choice(rows, rows // 20, replace=False):
-        texts[row] = misspelt(texts[row], rng)
+    for k, row in enumerate(rng.choice(rows, rows // 20, replace=False)):
+        texts[row] = misspelt(texts[row], rng) if k % 6 == 0 else (str.upper, str.lower)[k % 2](texts[row])
     rent = np.where(rng.random(rows) < 0.02, rent / 1000, rent)
     unit = np.array([" kg", " kgs", ""])[rng.integers(0, 3, rows)]
     return pl.DataFrame(
@@ -70,7 +73,7 @@ def test_rules_are_of_the_rows_they_are_read_off() -> None:
 
 @pytest.mark.slow
 def test_a_proven_mend_reaches_the_bundle(tmp_path: Path) -> None:
-    run = artificer.train(sales(), target="price", budget="10 fits")
+    run = artificer.train(sales(), target="price", budget="20 fits")
     notes = [note for note in run.document["notes"] if note.startswith("mended, in rows to be predicted too")]
     assert len(notes) == 1
     assert "rmse" in notes[0]
@@ -100,6 +103,68 @@ def test_a_harmful_mend_is_left_out() -> None:
         town[place] = misspelt(town[place], rng)
     price = rng.normal(0, 1, rows) + 200 * odd
     table = pl.DataFrame({"town": town.astype(str), "x": rng.normal(size=rows), "price": price})
-    run = artificer.train(table, target="price", budget="10 fits")
+    run = artificer.train(table, target="price", budget="20 fits")
     assert any(note.startswith("mends were left out") for note in run.document["notes"])
     assert not run.model.bundle.contract.column("town").spelling
+
+
+def asked(prepared, folds: list[tuple[np.ndarray, np.ndarray]], fits: int = 20) -> SearchRequest:
+    contract = prepared.contract
+    return SearchRequest(
+        blocks=prepared.blocks,
+        y=prepared.y,
+        task=contract.task,
+        n_classes=contract.width,
+        names={kind: contract.names(kind) for kind in Kind},
+        folds=folds,
+        metric=metric("rmse"),
+        budget=Budget(fits=fits),
+    )
+
+
+def forward(rows: int) -> list[tuple[np.ndarray, np.ndarray]]:
+    """Each fold is judged on the rows after its own."""
+    return [(np.arange(end), np.arange(end, end + rows // 6)) for end in range(rows // 6, rows, rows // 6)]
+
+
+@pytest.mark.parametrize("where", ["everywhere", "newest"])
+def test_a_mend_that_no_fold_shows_is_not_proven(where: str) -> None:
+    """Small rents of the newest rows alone are in the training rows of no fold."""
+    rng = np.random.default_rng(5)
+    rows = 900
+    rent = rng.lognormal(7, 0.3, rows)
+    price = rent + rng.normal(0, 10, rows)
+    small = rng.choice(rows, 60, replace=False) if where == "everywhere" else np.arange(rows - 30, rows)
+    rent[small] /= 1000
+    ready = prepare_for(problem(), pl.DataFrame({"rent": rent, "price": price}))
+    search = asked(ready, forward(rows))
+    mended, proof, note = proven(ready, np.arange(rows), lambda _: search)
+    assert note is not None
+    if where == "newest":
+        assert proof is None
+        assert "too few folds could judge a mend" in note
+        assert without_proof(search, proof) is search
+        assert not mended.contract.column("rent").scale
+    else:
+        assert proof is not None
+        assert proof.folds == 3
+        assert without_proof(search, proof).budget.fits == 14
+        assert bool(mended.contract.column("rent").scale) == proof.kept
+
+
+def test_large_tables_are_thinned_to_the_bound() -> None:
+    ready = prepare_for(problem(), sales(600))
+    search = asked(ready, [(np.arange(300), np.arange(300, 600))])
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("artificer.training.mends.MOST_ROWS", 350)
+        assert [sum(map(len, fold)) for fold in _few_rows(search)] == [300]
+
+
+def test_a_new_category_is_not_read_as_a_known_one() -> None:
+    models = ["model A"] * 60 + ["modl A"] + ["gadget"] * 60 + ["GADGET"]
+    ready = prepare_for(problem(), pl.DataFrame({"model": models, "price": np.arange(122.0) % 7}))
+    contract, _ = with_rules(ready.contract, ready.blocks, rules_of(ready.contract, ready.blocks))
+    served, _ = RowReader(Contract.from_json(contract.to_json())).read(
+        [{"model": text} for text in ("modl A", "model B", "gadgets", "Model  a", "GADGET")]
+    )
+    assert served.strings[:, 0].tolist() == ["model A", "model B", "gadgets", "model A", "gadget"]

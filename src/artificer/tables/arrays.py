@@ -277,7 +277,7 @@ def _categories(series: pl.Series, column: ColumnSpec) -> Cells:
     long = (text.str.len_chars() > MAX_TEXT).fill_null(False).to_numpy()
     blank = _blank(text, column)
     broken.append((TOO_LONG, long))
-    read = respelt_texts(text, column) if column.spelling or column.alike else text
+    read = respelt_texts(text, column) if column.spelling or column.variants or column.alike else text
     values = read.fill_null(MISSING_STRING).to_numpy().astype(object)
     values[blank | long] = MISSING_STRING
     return values, broken

@@ -17,7 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from artificer.tables.formats import EARLIEST, LATEST, WHITESPACE, number_format, time_format
-from artificer.tables.spelling import nearest_known
+from artificer.tables.spelling import known_variant, nearest_known
 from artificer.tables.words import list_text, token_text
 from artificer.types import FLOAT32_MAX, KIND_OF_ROLE, MISSING_STRING, MISSING_TIME, Kind, Role
 
@@ -84,7 +84,10 @@ class ColumnSpec:
         the model sees them.
     units : endings of numbers that are left out in reading, where a column writes its unit in several ways.
     spelling : texts of a category that are read as another one, such as misspelt ones.
-    alike : whether a text that is none of `categories` is read as the one of them that it is a keystroke away from.
+    variants : whether a text that is none of `categories` is read as the one of them that differs in case, space or
+        accents alone.
+    alike : whether it is read as the one that it is a keystroke away from; training no longer asks for it, as a new
+        category may be so too, and bundles that do are read as they were.
     scale : `(low, high, factor)`: numbers from low to high are multiplied, told apart in single precision.
     """
 
@@ -101,6 +104,7 @@ class ColumnSpec:
     codes: tuple[float, ...] = ()
     units: tuple[str, ...] = ()
     spelling: Mapping[str, str] = field(default_factory=dict, hash=False)
+    variants: bool = False
     alike: bool = False
     scale: tuple[tuple[float, float, float], ...] = ()
 
@@ -154,6 +158,8 @@ def respelt(text: str, column: ColumnSpec) -> str:
     """
     if column.spelling:
         text = column.spelling.get(text, text)
+    if column.variants and text:
+        text = known_variant(text, column.categories)
     return nearest_known(text, column.categories) if column.alike and text else text
 
 

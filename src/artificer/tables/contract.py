@@ -196,7 +196,14 @@ def are_levels(levels: Sequence[float]) -> bool:
 
 def _column_to_json(column: ColumnSpec) -> Json:
     data = asdict(column)
-    for name in ("codes", "units", "spelling", "alike", "scale"):  # a reader that does not know them reads it as before
+    for name in (
+        "codes",
+        "units",
+        "spelling",
+        "variants",
+        "alike",
+        "scale",
+    ):  # a reader that does not know them reads it as before
         if not data[name]:
             del data[name]
     return data
@@ -212,6 +219,7 @@ def _column_from_json(data: Json) -> ColumnSpec:
             "codes": tuple(map(float, data.get("codes", ()))),
             "units": tuple(map(str, data.get("units", ()))),
             "spelling": {str(text): str(meant) for text, meant in data.get("spelling", {}).items()},
+            "variants": bool(data.get("variants", False)),
             "alike": bool(data.get("alike", False)),
             "scale": tuple(_scale_from_json(rule) for rule in data.get("scale", ())),
         }

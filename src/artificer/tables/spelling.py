@@ -1,4 +1,6 @@
-"""A text that training did not know, read as the known one that it is a keystroke away from.
+"""A text that training did not know, read as the known one that differs in case, space or accents alone.
+
+Contracts of earlier versions also ask for the known one at a keystroke.
 
 Serving imports this file: the standard library only.
 """
@@ -6,11 +8,43 @@ Serving imports this file: the standard library only.
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+import unicodedata
+from collections.abc import Mapping, Sequence
+from functools import lru_cache
 
 SHORTEST = 5
 """Shorter texts resemble each other by chance."""
 _DIGITS = re.compile(r"\d+")
+
+
+def known_variant(text: str, known: tuple[str, ...]) -> str:
+    """The one known text that `text` differs from in case, space or accents alone, or `text` itself.
+
+    Examples
+    --------
+    >>> towns = ("Zürich", "Oslo S", "model A", "Wien", "WIEN")
+    >>> [known_variant(text, towns) for text in ("ZURICH", "oslo  s", "model B", "wien", "Oslo S")]
+    ['Zürich', 'Oslo S', 'model B', 'wien', 'Oslo S']
+    """
+    return text if text in known else _by_bare_form(known).get(bare(text), text)
+
+
+@lru_cache(maxsize=256)
+def _by_bare_form(known: tuple[str, ...]) -> Mapping[str, str]:
+    forms = [bare(text) for text in known]
+    return {form: text for form, text in zip(forms, known, strict=True) if forms.count(form) == 1}
+
+
+def bare(text: str) -> str:
+    """A text without case, accents and runs of space.
+
+    Examples
+    --------
+    >>> bare("  Zürich   HB")
+    'zurich hb'
+    """
+    letters = unicodedata.normalize("NFKD", text)
+    return " ".join("".join(c for c in letters if not unicodedata.combining(c)).casefold().split())
 
 
 def nearest_known(text: str, known: Sequence[str]) -> str:

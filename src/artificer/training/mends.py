@@ -27,8 +27,11 @@ MARGIN = 0.01
 """A loss may be higher by this share and still count as no worse: less than another seed changes."""
 LEAST_SECONDS, SHARE = 15.0, 0.1
 """Shorter budgets leave no time for a proof; others give this share to it."""
-LEAST_FITS = 10
+LEAST_FITS = 20
+"""From a budget of so many fits on, those of the proof are taken from it."""
 MOST_ROWS = 20_000
+COVERED = 0.5
+"""A fold speaks for a rule that it finds in at least this part of the cells that its share of the rows would have."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,11 +114,11 @@ def _spelling(spec: ColumnSpec, texts: object) -> Rule | None:
     for text, count in zip(column.distinct, column.counts.tolist(), strict=True):
         counts[mapping.get(text, text)] += count
     known = tuple(text for text, _ in sorted(counts.items(), key=lambda item: (-item[1], item[0])))
-    # Where more are known than the contract lists, an unlisted one could not be told from a misspelt one.
-    alike = len(known) <= MAX_CATEGORIES
+    # Where more are known than the contract lists, an unlisted one could not be told from a variant of one.
+    variants = len(known) <= MAX_CATEGORIES
     cells = sum(n for text, n in zip(column.distinct, column.counts.tolist(), strict=True) if text in mapping)
     before, after = next(iter(mapping.items()))
-    changed = replace(spec, spelling=mapping, alike=alike, categories=known[:MAX_CATEGORIES])
+    changed = replace(spec, spelling=mapping, variants=variants, categories=known[:MAX_CATEGORIES])
     return Rule(changed, cells, f"{before} → {after}")
 
 
@@ -154,7 +157,7 @@ def with_rules(contract: Contract, blocks: Blocks, rules: tuple[Rule, ...]) -> t
     mended = replace(blocks, strings=strings, numbers=numbers)
     columns = tuple(
         # What is known is what the rules were read off: what these rows hold besides must not change them.
-        replace(column, categories=by_name[column.name].categories) if column.alike else column
+        replace(column, categories=by_name[column.name].categories) if column.variants else column
         for column in described(changed, mended)
     )
     return replace(changed, columns=columns), mended
@@ -174,24 +177,64 @@ def proven(
 
     Returns
     -------
-    The table, mended or as it was; the proof, None where there was nothing to prove or no time; and a sentence.
+    The table, mended or as it was; the proof, None where there was nothing to prove or no time; and a sentence. A rule
+    that too few folds found in their own training rows is not proven, and is left out.
     """
     rules = rules_of(prepared.contract, prepared.blocks.take(train_rows))
     if not rules:
         return prepared, None, None
-    named = ", ".join(map(str, rules[:5])) + (f" and {len(rules) - 5} columns more" if len(rules) > 5 else "")
     search = search_of(prepared)
     if not _has_time(search):
-        return prepared, None, f"probably wrong, and left for want of time to prove a mend: {named}"
-    proof = _prove(search, prepared.contract)
+        return prepared, None, f"probably wrong, and left for want of time to prove a mend: {_named(rules)}"
+    folds = _found(search, prepared.contract)
+    judged = tuple(rule for rule in rules if sum(_covers(found, rule) for found in folds) >= LEAST_FOLDS)
+    others = tuple(rule for rule in rules if rule not in judged)
+    unproven = f"probably wrong, and left as too few folds could judge a mend: {_named(others)}" if others else ""
+    shown = [one for one in folds if all(_covers(one, rule) for rule in judged)]
+    proof = _prove(search, prepared.contract, shown, judged)
     if proof is None:
-        return prepared, None, f"probably wrong, and left as no fold could judge a mend: {named}"
-    figures = proof.sentence
+        return prepared, None, f"probably wrong, and left as too few folds could judge a mend: {_named(rules)}"
+    named, figures = _named(judged), proof.sentence + (f". Also {unproven}" if unproven else "")
     if not proof.kept:
         return prepared, proof, f"mends were left out, as the model may get worse: {named}; {figures}"
-    contract, blocks = with_rules(prepared.contract, prepared.blocks, rules)
+    contract, blocks = with_rules(prepared.contract, prepared.blocks, judged)
     note = f"mended, in rows to be predicted too: {named}; {figures}"
     return replace(prepared, contract=contract, blocks=blocks), proof, note
+
+
+def without_proof(search: SearchRequest, proof: Proof | None) -> SearchRequest:
+    """The request with the fits that a proof took subtracted from its budget, where that is one of fits."""
+    fits = search.budget.fits
+    if proof is None or fits is None:
+        return search
+    return replace(search, budget=replace(search.budget, fits=fits - 2 * proof.folds))
+
+
+def _named(rules: tuple[Rule, ...]) -> str:
+    return ", ".join(map(str, rules[:5])) + (f" and {len(rules) - 5} columns more" if len(rules) > 5 else "")
+
+
+@dataclass(frozen=True, slots=True)
+class _Fold:
+    """A fold, the rules of its training rows alone, and the share of all rows that these are."""
+
+    rows: tuple[Ints, Ints]
+    rules: tuple[Rule, ...]
+    share: float
+
+
+def _found(search: SearchRequest, contract: Contract) -> list[_Fold]:
+    return [
+        _Fold(fold, rules_of(contract, search.blocks.take(fold[0])), len(fold[0]) / len(search.y))
+        for fold in _few_rows(search)[::-1]  # those with the most training rows first, where folds are in time
+    ]
+
+
+def _covers(fold: _Fold, rule: Rule) -> bool:
+    """Whether the fold's training rows show the rule; else it would be judged by rows that it leaves alone."""
+    same = [one for one in fold.rules if one.column.name == rule.column.name]
+    factors = [[factor for *_, factor in one.column.scale] for one in (*same, rule)]
+    return bool(same) and factors[0] == factors[-1] and same[0].cells >= COVERED * fold.share * rule.cells
 
 
 def _has_time(search: SearchRequest) -> bool:
@@ -200,16 +243,20 @@ def _has_time(search: SearchRequest) -> bool:
     return (search.budget.seconds or 0.0) >= LEAST_SECONDS
 
 
-def _prove(search: SearchRequest, contract: Contract) -> Proof | None:
-    folds = _few_rows(search)[::-1][:MOST_FOLDS]  # those with the most training rows first, where folds are in time
+def _prove(search: SearchRequest, contract: Contract, found: list[_Fold], judged: tuple[Rule, ...]) -> Proof | None:
+    """Judge some columns' mends on folds that show them; None with too few of these."""
+    names = {rule.column.name for rule in judged}
+    folds = [(one.rows, tuple(rule for rule in one.rules if rule.column.name in names)) for one in found[:MOST_FOLDS]]
+    if not judged or len(folds) < LEAST_FOLDS:
+        return None
     clock, began = search.clock, search.clock.monotonic()
     counted = search.budget.fits is not None
     allowed = math.inf if counted else SHARE * (search.budget.seconds or 0.0)
     pairs: list[tuple[float, float]] = []
-    for done, fold in enumerate(folds):
+    for done, (fold, rules) in enumerate(folds):
         if done and (clock.monotonic() - began) * (done + 1) / done > allowed:
             break
-        _, blocks = with_rules(contract, search.blocks, rules_of(contract, search.blocks.take(fold[0])))
+        _, blocks = with_rules(contract, search.blocks, rules)
         both = [
             light_losses(one, [(fold, False)], goes_on=lambda _: True, soft_seconds=allowed / (2 * len(folds)))
             for one in (search, replace(search, blocks=blocks))
@@ -219,7 +266,7 @@ def _prove(search: SearchRequest, contract: Contract) -> Proof | None:
     decided = np.array([pair for pair in pairs if all(map(math.isfinite, pair))])
     if len(decided) < LEAST_FOLDS:
         return None
-    return _judged(search, decided, float(np.mean([len(b) / len(a) for a, b in folds])))
+    return _judged(search, decided, float(np.mean([len(b) / len(a) for (a, b), _ in folds])))
 
 
 def _judged(search: SearchRequest, losses: Doubles, overlap: float) -> Proof:
@@ -237,5 +284,5 @@ def _judged(search: SearchRequest, losses: Doubles, overlap: float) -> Proof:
 
 def _few_rows(search: SearchRequest) -> list[tuple[Ints, Ints]]:
     """The folds, their training and validation rows thinned evenly where there are too many."""
-    thin = max(1, len(search.y) // MOST_ROWS)
+    thin = max(1, -(-len(search.y) // MOST_ROWS))
     return [(train[::thin], valid[::thin]) for train, valid in search.folds]

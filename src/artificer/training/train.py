@@ -22,6 +22,7 @@ from artificer.training.intake import findings_of, prepare_for, read_table
 from artificer.training.judge import IMPORTANCE_SECONDS, evaluate_draft, gate_of
 from artificer.training.lineage import lineage
 from artificer.training.measure import measure
+from artificer.training.mends import Proof, proven, without_proof
 from artificer.training.packing import draft_of, write_draft
 from artificer.training.parting import in_time, of_arrivals, planned, search_folds, split_rows
 from artificer.training.promise import is_constant
@@ -91,9 +92,9 @@ def _train(request: TrainingRequest, executor: ProcessExecutor) -> TrainingRun:
         return _search_request(request, table, train_rows, parted, measured_by, stages, executor)
 
     with stages.stage("clean"):
-        prepared = _mended(request, prepared, train_rows, search_of)
+        prepared, proof = _mended(request, prepared, train_rows, search_of)
     with stages.stage("search"):
-        wanted = search_of(prepared)
+        wanted = without_proof(search_of(prepared), proof)
         wanted, kept = allowance(wanted, parted) if request.recipe is None else (wanted, 0.0)
         found = run_search(wanted) if request.recipe is None else refit(request.recipe, wanted)
     with stages.stage("contrast"):
@@ -136,15 +137,13 @@ def _train(request: TrainingRequest, executor: ProcessExecutor) -> TrainingRun:
 
 def _mended(
     request: TrainingRequest, prepared: Prepared, train_rows: Ints, search_of: Callable[[Prepared], SearchRequest]
-) -> Prepared:
-    """The table with what a paired cross-validation shows to be worth mending."""
+) -> tuple[Prepared, Proof | None]:
+    """The table with what a paired cross-validation shows to be worth mending, and that."""
     if request.problem.cleaning.mode != "proven":
-        return prepared
-    from artificer.training.mends import proven
-
+        return prepared, None
     request.watch("looking for cells to mend", None, None)
-    prepared, _, note = proven(prepared, train_rows, search_of)
-    return prepared if note is None else replace(prepared, notes=(*prepared.notes, note))
+    prepared, proof, note = proven(prepared, train_rows, search_of)
+    return (prepared if note is None else replace(prepared, notes=(*prepared.notes, note))), proof
 
 
 def early_executor(request: TrainingRequest) -> ProcessExecutor:
