@@ -79,3 +79,15 @@ def test_a_project_says_what_its_columns_are(sheet: Path, capsys: pytest.Capture
     document = json.loads(capsys.readouterr().out)
     assert document["target"] == "sold"
     assert "leakage" not in {finding["rule"] for finding in document["findings"]}
+
+
+@pytest.mark.parametrize(("broken", "severity"), [(1, "warning"), (30, "error")])
+def test_lines_that_cannot_be_read_are_a_finding(
+    broken: int, severity: str, sheet: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    sheet.write_text(sheet.read_text() + "\nbroken,line" * broken)
+    assert call(str(sheet), "--json") == 0
+    findings = json.loads(capsys.readouterr().out)["findings"]
+    (found,) = [finding for finding in findings if finding["rule"] == "unreadable_lines"]
+    assert found["severity"] == severity
+    assert found["evidence"].startswith(f"{broken} lines")

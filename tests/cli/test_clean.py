@@ -89,3 +89,29 @@ def test_a_project_has_its_own_table(sheet: Path, capsys: pytest.CaptureFixture[
     (sheet.parent / "artificer.toml").write_text('[data]\nsource = "sales.csv"\ntarget = "rating"\n')
     assert call("--project", sheet.parent, "--output", sheet.parent / "clean.parquet", "--json") == 0
     assert json.loads(capsys.readouterr().out)["source"].endswith("sales.csv")
+
+
+def test_the_log_of_another_table_is_refused_and_ones_own_is_found(
+    sheet: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    folder = sheet.parent
+    assert call(sheet, "--output", folder / "clean.csv") == 0
+    assert call(folder / "clean.csv", "--undo", "--output", folder / "back.csv") == 0
+    assert (folder / "back.csv").read_bytes() == sheet.read_bytes()
+    pl.read_csv(folder / "clean.csv").sample(fraction=1.0, shuffle=True, seed=1).write_csv(folder / "shuffled.csv")
+    log = folder / "clean.log.parquet"
+    capsys.readouterr()
+    assert call(folder / "shuffled.csv", "--undo", "--log", log, "--output", folder / "wrong.csv") == 1
+    assert "the log is of another table" in capsys.readouterr().err
+    assert not (folder / "wrong.csv").exists()
+
+
+def test_lines_that_cannot_be_read_are_told_or_stop_it(sheet: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    text, out = sheet.read_text().rstrip("\n"), sheet.parent / "clean.parquet"
+    sheet.write_text(text + "\nbroken,line" * 2 + "\n")
+    assert call(sheet, "--output", out, "--json") == 0
+    notes = json.loads(capsys.readouterr().out)["notes"]
+    assert any(note.startswith("2 lines of the source could not be read") for note in notes)
+    sheet.write_text(text + "\nbroken,line" * 300 + "\n")
+    assert call(sheet, "--output", out) == 1
+    assert "300 of 900 lines" in capsys.readouterr().err

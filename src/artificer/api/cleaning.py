@@ -61,10 +61,12 @@ def clean(
 
     started = _time.monotonic()
     source, asked = _source(source, project)
-    output, place = Path(output), _log_place(Path(output), log)
+    output = Path(output)
+    place = _log_place(Path(source) if undo and isinstance(source, (str, Path)) else output, log)
     check_output(str(output), str(source) if isinstance(source, (str, Path)) else "")
     _check_log(place, output, source)
-    read = read_source(source, options=ReadOptions(max_reject_share=1.0, table=asked[0], query=asked[1]))
+    rejects = output.with_name(f"{output.name}.rejects.jsonl")
+    read = read_source(source, options=ReadOptions(rejects_path=rejects, table=asked[0], query=asked[1]))
     if undo:
         from artificer.quality.mending.account import undo as back
 
@@ -75,6 +77,8 @@ def clean(
 
     found = typed(mend(read.frame, safe=safe))
     frame, notes = found.frame, [*read.notes, *found.notes]
+    if read.rows_rejected:
+        notes.append(f"{read.rows_rejected:,} lines of the source could not be read; they are in {read.rejects_path}")
     if output.suffix.lower() == ".csv":
         frame, note = _guarded(frame, guard_formulas)
         notes += note

@@ -14,10 +14,11 @@ from artificer.types import Json
 
 if TYPE_CHECKING:
     from artificer.problem.model import Problem
-    from artificer.quality.base import Checked
+    from artificer.quality.base import Checked, Finding, Severity
     from artificer.sources.base import ReadResult
 
 CHECK_SCHEMA = "artificer.check/1"
+WORST_FIRST = ("error", "warning", "info")
 
 
 def check(
@@ -57,7 +58,8 @@ def check(
     read, changed = _read(problem, source, project)
     table, notes = _table(problem, read.frame, wanted | {"as_is": list(as_is)})
     found = survey(table)
-    severities = Counter(finding.severity for finding in found.findings)
+    findings = sorted([*_unreadable(read), *found.findings], key=lambda finding: WORST_FIRST.index(finding.severity))
+    severities = Counter(finding.severity for finding in findings)
     document: Json = {
         "schema": CHECK_SCHEMA,
         "source": mask(str(source)) if isinstance(source, (str, Path)) else None,
@@ -66,7 +68,7 @@ def check(
         "rows": {"read": read.rows_read, "rejected": read.rows_rejected, "checked": table.frame.height},
         "columns": table.frame.width,
         "counts": {severity: severities[severity] for severity in ("error", "warning", "info")},
-        "findings": [finding.to_json() for finding in found.findings],
+        "findings": [finding.to_json() for finding in findings],
         "checks": [run.to_json() for run in found.runs],
         "notes": [*changed, *read.notes, *notes],
         "report": None,
@@ -77,6 +79,22 @@ def check(
 
         document["report"] = str(write_findings(document, output))
     return document
+
+
+def _unreadable(read: ReadResult) -> list[Finding]:
+    """Lines that are in no row of the table, which no check can see."""
+    from artificer.quality.base import Finding
+    from artificer.sources.base import ReadOptions
+
+    if not read.rows_rejected:
+        return []
+    share = read.rows_rejected / (read.rows_rejected + read.rows_read)
+    allowed = ReadOptions().max_reject_share
+    severity: Severity = "error" if share > allowed else "warning"
+    evidence = f"{read.rows_rejected:,} lines ({share:.1%}) of the source cannot be read and are in no row"
+    stops = f"; above {allowed:.0%} training stops" if share > allowed else ""
+    mend = f"mend them at the source; training and `artificer clean` write them to a file with their causes{stops}"
+    return [Finding("unreadable_lines", None, 0, 0.0, (), severity, evidence, mend)]
 
 
 def _read(problem: Problem | None, source: Any, project: Path | None) -> tuple[ReadResult, list[str]]:

@@ -21,7 +21,7 @@ from typing import TYPE_CHECKING, Final
 import numpy as np
 
 from artificer.durable import replacing
-from artificer.errors import DataError
+from artificer.errors import ArtificerError, DataError
 from artificer.tables.arrays import Breach, to_blocks
 from artificer.training.gathering import Widen
 from artificer.training.request import Watch, silent
@@ -108,11 +108,15 @@ def score_file(
     account = _Account()
     options = ReadOptions(max_reject_share=1.0, batch_rows=batch_rows)
     started = time.monotonic()
-    with opened(output) as sink:
-        batches = _widened(read_batches(source, options=options), widen)
-        for frame in _scored(bundle, batches, work, account, threads, promise):
-            sink.write(frame)
-            watch(f"{account.rows:,} rows scored", time.monotonic() - started, None)
+    try:
+        with opened(output) as sink:
+            batches = _widened(read_batches(source, options=options), widen)
+            for frame in _scored(bundle, batches, work, account, threads, promise):
+                sink.write(frame)
+                watch(f"{account.rows:,} rows scored", time.monotonic() - started, None)
+    except ArtificerError:  # kept for who comes after a kill; a disk that is full is to be freed
+        work.remove()
+        raise
     if not account.rows and not account.rejects:
         raise DataError(f"{source} holds no rows; give rows to score")
     rejects = None

@@ -150,3 +150,13 @@ def test_odd_types_go_through(numbers: list[float | None], random) -> None:
     found = mend(table)
     assert found.frame.schema == table.schema
     assert undo(found.frame, found.log).equals(table)
+
+
+def test_a_gap_is_not_filled_with_what_is_merely_frequent() -> None:
+    rng = np.random.default_rng(3)
+    kind = rng.choice(["private", "state", "self"], 3000, p=[0.8, 0.1, 0.1])
+    kind[rng.random(3000) < 0.05] = ""
+    noise = [rng.choice(["a", "b", "c"], 3000) for _ in range(3)]
+    table = pl.DataFrame({"kind": kind, **{f"n{i}": values for i, values in enumerate(noise)}})
+    made = mend(table.with_columns(pl.col("kind").replace("", None))).log.filter(pl.col("action") == "mended")
+    assert made.height == 0

@@ -127,6 +127,10 @@ def _scattered(series: pl.Series, rows: pl.Series, cells: pl.Series) -> pl.Serie
     return series.clone().scatter(rows, cells) if len(rows) else series
 
 
+STRANGE = 0.05
+"""Of the cells that a log changed this share may hold something else: somebody went on working on them."""
+
+
 def undo(mended: pl.DataFrame, log: pl.DataFrame) -> pl.DataFrame:
     """Give the table back that was mended, cell by cell and row by row.
 
@@ -163,9 +167,22 @@ def undo(mended: pl.DataFrame, log: pl.DataFrame) -> pl.DataFrame:
         if name not in columns:
             raise DataError(f'the log speaks of a column "{name}" that the table lacks; give the log of this table')
         series, cells = columns[name], part["before"]
+        _check_made(series, part)
         cells = (cells == "true") if series.dtype == pl.Boolean else cells.cast(series.dtype)
         columns[name] = _scattered(series, part["row"], cells)
     return pl.DataFrame(list(columns.values())) if columns else frame
+
+
+def _check_made(series: pl.Series, part: pl.DataFrame) -> None:
+    """Refuse a log whose changes do not stand in the table."""
+    there = canonical_texts(series)[part["row"]]
+    other = ~there.eq_missing(canonical_texts(part["after"]))
+    if other.mean() > STRANGE:  # type: ignore[operator]
+        row = int(part["row"].filter(other)[0])
+        raise DataError(
+            f'the log is of another table: {int(other.sum()):,} of {part.height:,} cells of "{series.name}", first '
+            f"in row {row}, do not hold what the log put there; give the log that was written with this table"
+        )
 
 
 def _with_copies(frame: pl.DataFrame, rows: list[int], sources: list[int], total: int) -> pl.DataFrame:

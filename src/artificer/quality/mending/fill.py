@@ -20,6 +20,8 @@ from artificer.types import Doubles, Ints
 CAUSE = "told by the row's other cells"
 BELIEVED = 2 / 3
 """A wrong value counts twice as much as a right one, for it no longer shows; so a gap is filled from here on."""
+TOLD = 0.5
+"""The row must take away so much of the doubt that guessing a value by how often it stands would leave."""
 FILLED = 0.75
 BEST = 5
 FEWEST = 20
@@ -77,7 +79,9 @@ def _best(column: Column, found: Sequence[Guess], gone: Ints) -> Iterator[Change
         return
     measured = IsotonicRegression(out_of_bounds="clip").fit(claim[known], right[known])
     sure = measured.predict(claim[gone])
-    take = (value[gone] >= 0) & (sure > BELIEVED)
+    usual = np.bincount(column.codes[column.codes >= 0], minlength=len(column.distinct)) / max(column.present, 1)
+    guessed = usual[np.maximum(value[gone], 0)]
+    take = (value[gone] >= 0) & (sure > BELIEVED) & (sure - guessed > TOLD * (1 - guessed))
     if take.any():
         after = np.array([column.distinct[code] for code in value[gone][take].tolist()], dtype=object)
         yield Change(column.name, CAUSE, gone[take], after, sure[take])
