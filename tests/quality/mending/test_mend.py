@@ -91,6 +91,20 @@ def test_exact_copies_go_only_where_a_key_proves_them() -> None:
     assert mend(events, safe=True).frame.equals(events)
 
 
+@pytest.mark.parametrize(
+    "forms", [('yes "🦆"\nindeed', "no; DROP"), ("yes  indeed", "no\tindeed"), ("indeed", "indead no")]
+)
+def test_forms_that_stand_all_the_time_are_no_slips(forms: tuple[str, str]) -> None:
+    rng = np.random.default_rng(0)
+    table = pl.DataFrame({"x": rng.normal(size=300), "y": np.array(forms)[(rng.random(300) < 0.49).astype(int)]})
+    assert mend(table).log.height == 0
+
+
+def test_what_lies_between_words_is_kept() -> None:
+    cells = [f"{n}\npatients" for n in range(10, 60)] + ["7\npxtients"]
+    assert mend(frame({"n": cells})).frame["n"][50] == "7\npatients"
+
+
 def test_a_log_of_another_table_is_refused() -> None:
     table, _ = shop(0, 300)
     found = mend(table)

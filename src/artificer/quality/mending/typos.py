@@ -6,6 +6,7 @@ different things, so their share is what rare ones would show without slips (a l
 
 from __future__ import annotations
 
+import re
 from collections import Counter, defaultdict
 from collections.abc import Iterator
 
@@ -27,6 +28,8 @@ LEAST = 0.6
 WORD_SHARE = 0.5
 WORD_LENGTH = 5
 FEWEST = 50
+CONSISTENT, FEW = 0.2, 5
+"""A text that stands in such a part of the cells of its group, and in so many, is meant: slips are not alike."""
 SHORT = 4
 """Shorter texts resemble each other by chance: "OR" is no slip for "OH"."""
 
@@ -166,14 +169,20 @@ def digits(sheet: Sheet) -> Iterator[Change]:
             continue
         known = [(t, n) for t, n in zip(column.distinct, column.counts.tolist(), strict=True) if t not in set(damaged)]
         mapping, sure = {}, {}
+        counts = dict(zip(column.distinct, column.counts.tolist(), strict=True))
         for text in damaged[:MOST_TEXTS]:
             fitting = sorted(((n, t) for t, n in known if fits(text, t)), reverse=True)
             share = fitting[0][0] / sum(n for n, _ in fitting) if fitting else 0.0
-            if share > LEAST:
+            if share > LEAST and not _is_meant(counts[text], fitting[0][0]):
                 mapping[text], sure[text] = fitting[0][1], share
         change = column.to(mapping, DIGIT, sure) if mapping else None
         if change is not None:
             yield change
+
+
+def _is_meant(count: int, other: int) -> bool:
+    """Whether a text that comes `count` times is too usual to be a slip for what comes `other` times."""
+    return count >= FEW and count >= CONSISTENT * (count + other)
 
 
 def words(sheet: Sheet) -> Iterator[Change]:
@@ -194,6 +203,11 @@ def word_map(column: Column) -> dict[str, str]:
     --------
     >>> word_map(Column("n", np.array(["21 pxtients", "37 patients", "4 patients"], dtype=object)))
     {'21 pxtients': '21 patients'}
+
+    One that stands there all the time is none:
+
+    >>> word_map(Column("n", np.array(["yes\\nindeed", "yes, endeed"] * 20 + ["no indeed"] * 40, dtype=object)))
+    {}
     """
     usual: Counter[str] = Counter()
     for text, count in zip(column.distinct, column.counts.tolist(), strict=True):
@@ -205,14 +219,14 @@ def word_map(column: Column) -> dict[str, str]:
         if count >= WORD_SHARE * column.present and len(word) >= WORD_LENGTH and word.isalpha()
     ]
     mapping: dict[str, str] = {}
-    for text in column.distinct if everywhere else ():
-        parts = text.split(" ")
+    for text, count in zip(column.distinct, column.counts.tolist(), strict=True) if everywhere else ():
+        parts = re.split(r"(\s+)", text)  # what lies between words is kept as it is
         for word in everywhere:
-            if word not in parts:
+            if word not in parts and not _is_meant(count, usual[word]):
                 rare = max(1, 0.01 * usual[word])
                 places = [k for k, part in enumerate(parts) if usual[part] <= rare and alike(part, word)]
                 if len(places) == 1:
                     parts[places[0]] = word
-        if " ".join(parts) != text:
-            mapping[text] = " ".join(parts)
+        if "".join(parts) != text:
+            mapping[text] = "".join(parts)
     return mapping
