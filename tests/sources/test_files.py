@@ -293,3 +293,27 @@ def test_a_large_file_streams_in_bounded_memory(tmp_path: Path, kind: str) -> No
     count, megabytes = told.stdout.split()
     assert int(count) == rows
     assert float(megabytes) < 350
+
+
+@pytest.mark.parametrize(
+    "data", [b'a,b\r\n1,"x\r\ny"\r\n', b'a,b\n1,"x\ry"\n', b'a,b\n1,"x\r\ny"\n', b'a,b\r1,"x\ry"\r']
+)
+def test_carriage_returns_inside_cells_are_told(tmp_path: Path, data: bytes) -> None:
+    path = tmp_path / "t.csv"
+    path.write_bytes(data)
+    note = "the file has carriage returns; every line break inside a quoted cell was read as a line feed"
+    result = read_source(path)
+    assert result.frame["b"].to_list() == ["x\ny"]
+    assert note in result.notes
+    assert [note in batch.notes for batch in read_batches(path)].count(True) == 1
+    for plain in (data.replace(b"\r\n", b"\n").replace(b"\r", b"\n"), b"a,b\r\n1,x\r\n"):
+        path.write_bytes(plain)
+        assert read_source(path).notes == ()
+
+
+def test_spaces_at_the_end_of_names_are_told(tmp_path: Path) -> None:
+    path = tmp_path / "t.csv"
+    path.write_text('"price ",name, place \t,kind\n1,a,b,c\n2,d,e,f\n')
+    result = read_source(path)
+    assert result.frame.columns == ["price", "name", "place", "kind"]
+    assert result.notes == ('spaces at the end of the column name "price" and of 1 more were removed',)

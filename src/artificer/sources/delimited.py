@@ -34,14 +34,14 @@ class Delimited(Source):
     suffixes: ClassVar[tuple[str, ...]] = (".csv", ".tsv", ".txt", ".tab", ".psv", ".dat", ".data")
 
     def read(self, path: Path, options: ReadOptions) -> Content:
-        with _laid_out(path, options) as (place, dialect, names, notes):
+        with _laid_out(path, options) as (place, dialect, names, notes, returns):
             content = read_with_duckdb(place, dialect) or _read_by_record(place, dialect)
         content.frame.columns = names
-        return Content(content.frame, content.rejects, notes)
+        return Content(content.frame, content.rejects, (*notes, *_breaks(content.frame, returns)))
 
     def batches(self, path: Path, options: ReadOptions) -> Iterator[Content]:
         """Two passes where DuckDB can read the file: what it refuses is only known at the end of one."""
-        with _laid_out(path, options) as (place, dialect, names, notes):
+        with _laid_out(path, options) as (place, dialect, names, notes, returns):
             refused = refused_by_duckdb(place, dialect)
             parts = _parts_by_record(place, dialect, options.batch_rows)
             if refused is not None:
@@ -51,13 +51,16 @@ class Delimited(Source):
                 )
             for part in parts:
                 part.frame.columns = names
-                yield Content(part.frame, part.rejects, notes)
-                notes = ()
+                breaks = _breaks(part.frame, returns)
+                yield Content(part.frame, part.rejects, (*notes, *breaks))
+                notes, returns = (), returns and not breaks
 
 
 @contextmanager
-def _laid_out(path: Path, options: ReadOptions) -> Iterator[tuple[Path, Dialect, list[str], tuple[str, ...]]]:
-    """A file of clean UTF-8 with the same lines, its dialect, the names of its columns, and what is to be told."""
+def _laid_out(path: Path, options: ReadOptions) -> Iterator[tuple[Path, Dialect, list[str], tuple[str, ...], bool]]:
+    """A file of clean UTF-8 with the same lines, its dialect, the names of its columns, what is to be told, and whether
+    carriage returns were replaced."""
+    returns = False
     found = survey(path, options.encoding)
     with tempfile.TemporaryDirectory(prefix="artificer-") as folder:
         place = path
@@ -67,12 +70,19 @@ def _laid_out(path: Path, options: ReadOptions) -> Iterator[tuple[Path, Dialect,
                 raise SourceError(
                     f'the temporary folder "{folder}" has no room for a UTF-8 copy of "{path}"; free some'
                 )
-            clean_copy(path, found, place)
+            returns = clean_copy(path, found, place)
         dialect = sniff(_sample(place), delimiter=options.delimiter, quote=options.quote, header=options.header)
         if not dialect.width:
             raise SourceError(f'"{path}" holds no rows; give a file with a header and at least one line of data')
         names, renamed = unique_names(dialect.names)
-        yield place, dialect, list(names), (*found.notes, *dialect.notes, *renamed)
+        yield place, dialect, list(names), (*found.notes, *dialect.notes, *renamed), returns
+
+
+def _breaks(frame: pl.DataFrame, returns: bool) -> tuple[str, ...]:
+    """A note where cells hold line breaks and carriage returns of the file were replaced."""
+    if not returns or not any(column.str.contains("\n", literal=True).any() for column in frame):
+        return ()
+    return ("the file has carriage returns; every line break inside a quoted cell was read as a line feed",)
 
 
 def _sample(path: Path) -> str:

@@ -158,6 +158,10 @@ def _layout(
         if header is None:
             notes.append("the first line holds data, so the columns are named column_1 to " + names[-1])
         return Dialect(delimiter, quote, escape, skip, False, tuple(names), tuple(notes))
+    spaced = [cell.strip() for cell in records[0][1] if cell.strip() and cell != cell.rstrip()]
+    if spaced:
+        others = f" and of {len(spaced) - 1} more" if len(spaced) > 1 else ""
+        notes.append(f'spaces at the end of the column name "{spaced[0]}"{others} were removed')
     names = first
     if len(first) == width - 1 and body:
         if all(not fields[-1].strip() for fields in body):

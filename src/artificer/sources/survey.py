@@ -128,8 +128,13 @@ def _guess(foreign: bytes) -> tuple[str, str, str]:
     return found, "replace", f"the text is not UTF-8; it was read as {found}, set the encoding if that is wrong"
 
 
-def clean_copy(path: Path, found: Survey, target: Path) -> None:
-    """Write the file again as UTF-8 with ``\\n`` line ends, without byte-order mark and NUL, in bounded memory."""
+def clean_copy(path: Path, found: Survey, target: Path) -> bool:
+    """Write the file again as UTF-8 with ``\\n`` line ends, without byte-order mark and NUL, in bounded memory.
+
+    Returns
+    -------
+    Whether it had other line ends.
+    """
     decoder = io.IncrementalNewlineDecoder(
         codecs.getincrementaldecoder(found.encoding)(errors=found.errors), translate=True
     )
@@ -140,6 +145,7 @@ def clean_copy(path: Path, found: Survey, target: Path) -> None:
             out.write(_scrub(text, not started))
             started = started or bool(text)
         out.write(_scrub(decoder.decode(b"", final=True), not started))
+    return decoder.newlines not in (None, "\n")
 
 
 def _scrub(text: str, at_start: bool) -> str:
