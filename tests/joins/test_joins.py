@@ -152,3 +152,20 @@ def test_decimal_keys_are_those_of_whole_numbers() -> None:
     rows = pl.DataFrame({"k": ["7", "2.5", str(10**20 + 1), str(10**20)]})
     found = join(rows, table, Join(name="v", source="t.csv", on=["k"])).frame
     assert found["v_n"].to_list() == [5, 6, 7, None]
+
+
+LARGE = st.one_of(st.integers(-9, 9).map(float), st.sampled_from([1e17, -1e17, 3e30, 1e-9]))
+
+
+@given(st.lists(st.tuples(st.sampled_from(["a", "b"]), st.integers(0, 30), LARGE), max_size=40), st.integers(0, 31))
+@settings(max_examples=150, deadline=None)
+def test_a_large_value_outside_the_window_leaves_no_trace(right: list[Any], at: int) -> None:
+    rows, table = tables([("a", at), ("b", at)], right)
+    spec = Join(name="j", source="s", on=["k"], time="t", aggregate={"v": ["sum", "mean"]}, within="5s")
+    frame = join(rows, table, spec, "t").frame
+    for i, key in enumerate("ab"):
+        values = [v for k, t, v in right if k == key and at - 5 <= t < at]
+        bound = 1e-13 * math.fsum(map(abs, values))
+        total = pytest.approx(math.fsum(values), rel=0, abs=bound) if values else None
+        mean = pytest.approx(math.fsum(values) / len(values), rel=0, abs=bound) if values else None
+        assert (frame["j_sum_v"][i], frame["j_mean_v"][i]) == (total, mean)

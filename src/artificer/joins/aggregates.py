@@ -1,6 +1,7 @@
 """What had happened strictly before each row: counts, sums, means, extremes, the last value, and how long ago it was.
 
 Running totals are made once for each key in the order of time; each row looks up the total that stood before it.
+Sums within a window are those of its own rows alone.
 """
 
 from __future__ import annotations
@@ -14,7 +15,7 @@ from artificer.joins.keys import specs_of
 from artificer.problem.joins import Join
 from artificer.tables.arrays import column_numbers
 from artificer.tables.roles import find_column
-from artificer.types import Doubles
+from artificer.types import Doubles, Ints
 
 if TYPE_CHECKING:
     import polars as pl
@@ -70,7 +71,7 @@ def before(
     for i, name in enumerate(wanted):
         numbers = pl.Series(column_numbers(table[name], reads[name]), nan_to_null=True)
         known = known.with_columns(numbers.alias(f"n{i}"), table[name].alias(f"v{i}"))
-    known = known.drop_nulls("moment").sort("moment", maintain_order=True)
+    known = known.drop_nulls("moment").sort([*keys, "moment"], maintain_order=True).with_row_index("position")
     totals = known.with_columns(_running(len(wanted), keys)).with_columns(then=pl.col("moment"))
     here = latest(left, totals, now, keys, strict=True)
     gone = None
@@ -79,6 +80,7 @@ def before(
         gone = latest(left, totals, start, keys, strict=True)
         outside = ~(here["then"].fill_null(-np.inf).to_numpy() >= start)
         here = here.with_columns(pl.when(pl.lit(pl.Series(outside))).then(None).otherwise(pl.all()).name.keep())
+        here = here.with_columns(_within(known, here, gone, len(wanted)))
     return _columns(spec, wanted, here, gone, now)
 
 
@@ -95,6 +97,40 @@ def _running(columns: int, keys: list[str]) -> list[pl.Expr]:
             number.cum_max().forward_fill().over(keys).alias(f"h{i}"),
         ]
     return made
+
+
+def _within(known: pl.DataFrame, here: pl.DataFrame, gone: pl.DataFrame, columns: int) -> list[pl.Series]:
+    """Sums of what lies in each row's window, which is a slice of the rows of its key."""
+    import polars as pl
+
+    end = (here["position"].cast(pl.Int64) + 1).fill_null(0).to_numpy()
+    begin = end - _since(here, gone, "rows").cast(pl.Int64).to_numpy()
+    return [
+        pl.Series(f"s{i}", slice_sums(known[f"n{i}"].fill_null(0.0).to_numpy(), begin, end)) for i in range(columns)
+    ]
+
+
+def slice_sums(values: Doubles, begin: Ints, end: Ints) -> Doubles:
+    """Sums of slices of `values` (n), each put together from sums of blocks of 1, 2, 4, ... values.
+
+    Nothing is subtracted, as it is with running totals, so a large value leaves no trace in slices without it. Takes
+    log n steps, however long the slices are.
+
+    Examples
+    --------
+    >>> slice_sums(np.array([1e17, 1.0, 2.0, 4.0]), np.array([1, 0, 2]), np.array([4, 1, 2])).tolist()
+    [7.0, 1e+17, 0.0]
+    """
+    found = np.zeros(len(begin))
+    low, high = begin.astype(np.int64), end.astype(np.int64)
+    while (low < high).any():
+        first = (low < high) & (low % 2 == 1)
+        last = (low < high) & (high % 2 == 1)
+        found[first] += values[low[first]]
+        found[last] += values[high[last] - 1]
+        low, high = (low + first) // 2, (high - last) // 2
+        values = np.append(values, np.zeros(len(values) % 2)).reshape(-1, 2).sum(axis=1)
+    return found
 
 
 def _columns(
@@ -126,6 +162,6 @@ def _statistic(name: str, column: int, here: pl.DataFrame, gone: pl.DataFrame | 
 
     if name in ("min", "max", "last"):
         return here[{"min": "l", "max": "h", "last": "v"}[name] + str(column)]
-    count, summed = _since(here, gone, f"c{column}"), _since(here, gone, f"s{column}")
+    count, summed = _since(here, gone, f"c{column}"), here[f"s{column}"]
     value = summed / count if name == "mean" else summed
     return pl.select(pl.when(count > 0).then(value)).to_series()
