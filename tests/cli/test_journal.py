@@ -35,3 +35,10 @@ def test_the_journal_from_the_command_line(artificer: Any, make_project: Callabl
         assert artificer("journal", command, "-p", shop.dir).code == 0
     shown = artificer("journal", "query", "select price from predictions", "-p", shop.dir)
     assert "3.5" in shown.out
+
+
+def test_a_misspelt_request_to_forget_does_not_look_done(trained: Any, artificer: Any) -> None:
+    with Journal(trained.project / ".artificer" / "journal.sqlite"):
+        pass
+    told = artificer("journal", "forget", "--column", "Kind", "--value", "hats", "-p", trained.project, "--json")
+    assert 'did you mean "kind"' in told.failed(2)

@@ -169,3 +169,10 @@ def test_a_large_value_outside_the_window_leaves_no_trace(right: list[Any], at: 
         total = pytest.approx(math.fsum(values), rel=0, abs=bound) if values else None
         mean = pytest.approx(math.fsum(values) / len(values), rel=0, abs=bound) if values else None
         assert (frame["j_sum_v"][i], frame["j_mean_v"][i]) == (total, mean)
+
+
+def test_whole_numbers_written_with_a_point_are_the_same_key() -> None:
+    rows = pl.DataFrame({"k": ["1", "2", "30"]})
+    table = pl.DataFrame({"k": ["1.0", "2.00", "30.5"], "v": [7, 8, 9]})
+    spec = Join(name="j", source="s", on=["k"], columns=["v"])
+    assert join(rows, table, spec, None).frame["j_v"].to_list() == [7, 8, None]

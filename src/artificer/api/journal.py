@@ -6,7 +6,7 @@ import time
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from artificer.errors import MissingError
+from artificer.errors import MissingError, UsageError, nearest
 from artificer.types import Json
 
 if TYPE_CHECKING:
@@ -70,10 +70,23 @@ def journal_forget(project: Path, column: str, value: str) -> Json:
     ``overwritten`` says whether it is off the disk, and ``advice`` what to do where it is not. Files that were made of
     the journal before (``production.jsonl`` of retrainings) are named under ``copies``: they are evidence of a run and
     are not changed.
+
+    Raises
+    ------
+    UsageError
+        No version of the model knows the column: a request that is misspelt must not look done.
     """
     from artificer.journal.keeping import forget
+    from artificer.loop import actions
+    from artificer.loop.upkeep import contracts_of
 
     opened = _opened(project)
+    contract_of = contracts_of(opened)
+    contracts = (contract_of(str(found.version)) for found in actions.registry_of(opened).versions())
+    known = {spec.name for contract in contracts if contract is not None for spec in contract.columns}
+    if known and column not in known:
+        hint = nearest(column, sorted(known)) or "; the columns are " + ", ".join(sorted(known)[:20])
+        raise UsageError(f'no version of the model has a column "{column}"{hint}')
     found = forget(opened.journal, column, value)
     return {
         "schema": FORGET_SCHEMA,

@@ -18,7 +18,9 @@ if TYPE_CHECKING:
 
 
 def key_columns(frame: pl.DataFrame, names: Sequence[str], purpose: str) -> list[pl.Series]:
-    """Keys as text, so that ``7``, ``7.0`` and ``"7"`` are one key; called ``k0``, ``k1``, ...
+    """Keys as text, so that ``7``, ``7.0``, ``"7"`` and ``"7.0"`` are one key; called ``k0``, ``k1``, ...
+
+    Whole numbers are written with a point where a table of them once had a gap.
 
     Raises
     ------
@@ -27,7 +29,8 @@ def key_columns(frame: pl.DataFrame, names: Sequence[str], purpose: str) -> list
     """
     for name in names:
         find_column(name, frame.columns, purpose)
-    return [canonical_texts(frame[name]).alias(f"k{i}") for i, name in enumerate(names)]
+    texts = (canonical_texts(frame[name]).str.replace(r"^(-?\d+)\.0+$", "$1") for name in names)
+    return [series.alias(f"k{i}") for i, series in enumerate(texts)]
 
 
 def specs_of(frame: pl.DataFrame, names: Sequence[str]) -> dict[str, ColumnSpec]:

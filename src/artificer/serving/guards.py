@@ -16,7 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from artificer.bundle.bounds import Bounds
-from artificer.errors import ContractError, UsageError, Violation
+from artificer.errors import ContractError, UsageError, Violation, nearest
 from artificer.tables.contract import MAX_VIOLATIONS, Contract, RowReader, canonical_text
 from artificer.types import Blocks, Json, Kind
 
@@ -102,8 +102,8 @@ class Rails:
             return float(plan.default)
         text = canonical_text(plan.default)
         if text not in contract.classes:
-            shown = ", ".join(contract.classes[:8])
-            raise UsageError(f"guards.default is {plan.default!r}, which is no class of {contract.target}: {shown}")
+            hint = nearest(text, contract.classes) or "; its classes are " + ", ".join(contract.classes[:8])
+            raise UsageError(f"guards.default is {plan.default!r}, which is no class of {contract.target}{hint}")
         return contract.label(text)
 
     def hits(self, blocks: Blocks, scores: NDArray[Any]) -> Hits:
