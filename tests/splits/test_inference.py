@@ -202,3 +202,21 @@ def test_a_long_text_that_stands_twice_is_a_copy() -> None:
     assert plan.groups is not None
     assert len(np.unique(plan.groups)) == 500
     assert plan_of(pl.DataFrame({"review": short, "y": rng.integers(0, 2, 300)})).kind == "random"
+
+
+def test_a_category_that_decides_the_target_is_told_and_stays_a_feature() -> None:
+    """Job titles set salaries, and the titles of tomorrow are those of today."""
+    rng = np.random.default_rng(2)
+    title = rng.integers(0, 150, 3000)
+    pay, place = rng.normal(size=150)[title], rng.integers(0, 40, 150)[title]
+    frame = pl.DataFrame(
+        {
+            "title": [f"Worker of kind {k}" for k in title],
+            "place": [f"Office {k}" for k in place],
+            "grade": (rng.integers(0, 30, 150)[title] + rng.integers(0, 2, 3000)).astype(str),
+            "y": pay + 0.3 * rng.normal(size=3000),
+        }
+    )
+    plan = plan_of(frame)
+    assert (plan.kind, plan.entity) == ("random", None)
+    assert all(not found.followed for found in plan.evidence)

@@ -12,7 +12,6 @@ from collections.abc import Collection
 from dataclasses import dataclass
 
 import numpy as np
-import polars as pl
 
 from artificer.splits.evidence import Evidence, Table
 from artificer.splits.likeness import agreement, chance_of, distances, recognised, target_columns
@@ -136,11 +135,7 @@ def _key(table: Table, spec: ColumnSpec) -> Key | None:
         return None
     each = float(several.mean())
     runs = 1 + int((codes[1:] != codes[:-1]).sum())
-    is_key = (
-        spec.role is Role.ID
-        or bool(KEY_NAME.search(spec.name))
-        or (spec.role is Role.CATEGORICAL and _are_codes(values))
-    )
+    is_key = spec.role is Role.ID or bool(KEY_NAME.search(spec.name))
     in_blocks = runs <= BLOCKS * keys and each >= 2
     if each > FEW_EACH and not in_blocks:
         return None
@@ -153,14 +148,6 @@ def _are_whole(numbers: Floats) -> bool:
         if not bool((present == np.floor(present)).all()):
             return False
     return True
-
-
-def _are_codes(values: pl.Series) -> bool:
-    """Whether texts are written like keys: one word with digits in it, nearly all of a length."""
-    texts = values.drop_nulls().unique(maintain_order=True).head(200).cast(pl.String).to_list()
-    coded = [t for t in texts if 3 <= len(t) <= 40 and " " not in t and any(c.isdigit() for c in t)]
-    lengths = np.array([len(t) for t in coded] or [0])
-    return len(coded) >= 0.95 * len(texts) and bool(np.ptp(lengths) <= 3)
 
 
 def _judged(table: Table, key: Key, seed: int) -> Entity | None:
@@ -180,7 +167,10 @@ def _judged(table: Table, key: Key, seed: int) -> Entity | None:
         seen, follows = stands_out and known >= RECOGNISED, alike >= ALIKE
         seen, follows = (True, True) if alike >= ALIKE_KEY else (seen, follows)
     else:
-        seen = follows = stands_out and known >= RECOGNISED_PLAIN and alike >= ALIKE_KEY
+        # A job title or a product is met again, and is then the best there is to know: only rows that come entity by
+        # entity show that it is not.
+        seen = stands_out and known >= RECOGNISED_PLAIN and alike >= ALIKE_KEY
+        follows = seen and key.in_blocks
     if not seen:
         return None
     numbers = {

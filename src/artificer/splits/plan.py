@@ -168,7 +168,9 @@ def _entity(
         return None
     seen = found.evidence
     if not seen.followed:
-        sentence = f"{seen.sentence}; that gives too little away to be kept apart. If it matters, name it as data.group"
+        sentence = (
+            f"{seen.sentence}; they were not kept apart, as they may well be met again. If not, name it as data.group"
+        )
         notes.append(Evidence("entity", seen.column, False, sentence, seen.numbers))
         return None
     again = 0.0 if times is None or named.choice == "group" else known_again(found.codes, times)
