@@ -12,6 +12,7 @@ ROOT = Path(__file__).parents[1] / "src" / "artificer"
 
 FLOORS = {
     "errors": 0,
+    "endings": 0,
     "types": 0,
     "settings": 0,
     "clock": 0,

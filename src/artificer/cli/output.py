@@ -10,6 +10,7 @@ import traceback
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any, NoReturn, TypeVar
 
+from artificer.endings import tell
 from artificer.errors import ArtificerError
 
 if TYPE_CHECKING:
@@ -69,13 +70,7 @@ def _trace(debug: bool) -> None:
 
 def fail(message: str, exit_code: int, kind: str, as_json: bool) -> NoReturn:
     """End the process with one sentence on stderr and, with ``--json``, the same as a document on stdout."""
-    sentence = " ".join(message.split()).rstrip(".")
-    sys.stderr.write(f"error: {sentence}\n")
-    if as_json:
-        document = {"schema": "artificer.error/1", "error": {"kind": kind, "message": sentence, "exit_code": exit_code}}
-        sys.stdout.write(json.dumps(document, ensure_ascii=False) + "\n")
-        sys.stdout.flush()
-    raise SystemExit(exit_code)
+    raise SystemExit(tell(message, kind, exit_code, as_json))
 
 
 def _plain(value: Any) -> Any:

@@ -11,6 +11,7 @@ import sys
 import threading
 from pathlib import Path
 
+from artificer.endings import tell
 from artificer.errors import ArtificerError
 from artificer.server.options import add_flags, read_options
 from artificer.settings import apply_settings, load_settings
@@ -57,12 +58,7 @@ def main(arguments: list[str] | None = None) -> int:
     except ArtificerError as error:
         if given.debug:
             raise
-        sentence = str(error).rstrip(".")
-        sys.stderr.write(f"error: {sentence}\n")
-        if given.json:
-            found = {"kind": type(error).__name__, "message": sentence, "exit_code": error.exit_code}
-            sys.stdout.write(json.dumps({"schema": "artificer.error/1", "error": found}) + "\n")
-        return error.exit_code
+        return tell(str(error), type(error).__name__, error.exit_code, given.json)
     return 0
 
 
